@@ -1,0 +1,131 @@
+import type { CidrSet } from './cidr.ts';
+import type { Labels } from './label-selector.ts';
+import type { NetworkPolicy } from './network-policy.ts';
+import type { PolicyProtocol } from './protocol.ts';
+import type { ContainerPort, Workload, WorkloadKey } from './workload.ts';
+
+/** What a cluster looks like, as far as who-talks-to-whom depends on it. A value: adapters build it, nobody edits it. */
+export interface Cluster {
+  /** By name. Namespaces that objects merely mention are here too, without labels beyond their name. */
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly workloads: ReadonlyMap<WorkloadKey, Workload>;
+  /** All pods, finished ones included. A workload without any pod has exactly one virtual pod made of its template. */
+  readonly pods: readonly Pod[];
+  readonly nodes: readonly Node[];
+  readonly services: readonly Service[];
+  readonly policies: readonly NetworkPolicy[];
+  /** Workloads that the API server calls as admission webhooks, with the backend port. */
+  readonly webhooks: readonly WebhookBackend[];
+  /** How workloads can be reached from outside the cluster. */
+  readonly exposures: readonly Exposure[];
+  readonly apiServer: ApiServer;
+  readonly cidrs: ClusterCidrs;
+}
+
+export interface Namespace {
+  readonly name: string;
+  /** Includes `kubernetes.io/metadata.name` where the cluster sets it: always, but on servers before 1.21. */
+  readonly labels: Labels;
+}
+
+export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+
+export interface Pod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly workload: WorkloadKey;
+  /** All labels on the object, generated ones included. */
+  readonly labels: Labels;
+  readonly containerPorts: readonly ContainerPort[];
+  /** `status.podIPs` in canonical text; for hostNetwork pods the node's addresses. */
+  readonly ips: readonly string[];
+  readonly node: string | undefined;
+  readonly hostNetwork: boolean;
+  readonly phase: PodPhase;
+  /** When it got its addresses; undefined: not known, taken as always. */
+  readonly startMs: number | undefined;
+  /** When its addresses were free again (finished, or deleted and gone); undefined: not yet. */
+  readonly endMs: number | undefined;
+  /** Made from a workload's template because the inventory has no pod of it. */
+  readonly virtual: boolean;
+}
+
+export interface Node {
+  readonly name: string;
+  readonly labels: Labels;
+  /** InternalIP, ExternalIP and the node's own addresses inside the pod network, canonical. */
+  readonly ips: readonly string[];
+  readonly podCidrs: readonly string[];
+}
+
+export type ServiceType = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+
+export interface Service {
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: ServiceType;
+  /** clusterIPs, externalIPs and load balancer addresses, canonical; none for headless Services. */
+  readonly ips: readonly string[];
+  /** Undefined for Services without a selector. */
+  readonly selector: Labels | undefined;
+  readonly ports: readonly ServicePort[];
+  /** From EndpointSlices or Endpoints; empty when the inventory has none for it. */
+  readonly backends: readonly ServiceBackend[];
+  readonly externalTrafficPolicy: 'Cluster' | 'Local';
+}
+
+export interface ServicePort {
+  readonly name: string | undefined;
+  readonly protocol: PolicyProtocol;
+  readonly port: number;
+  /** A container port's number or name; the same as `port` when the manifest does not say. */
+  readonly targetPort: number | string;
+  readonly nodePort: number | undefined;
+}
+
+export interface ServiceBackend {
+  readonly ip: string;
+  readonly port: number;
+  readonly protocol: PolicyProtocol;
+  readonly portName: string | undefined;
+  /** The pod that the slice names. */
+  readonly pod: { readonly namespace: string; readonly name: string } | undefined;
+}
+
+export interface WebhookBackend {
+  readonly workload: WorkloadKey;
+  readonly protocol: PolicyProtocol;
+  readonly port: number;
+  /** The webhook configuration that names it, for the reviewer. */
+  readonly configuration: string;
+}
+
+export interface Exposure {
+  readonly workload: WorkloadKey;
+  readonly protocol: PolicyProtocol;
+  /** The pod's port. */
+  readonly port: number;
+  readonly through: 'LoadBalancer' | 'NodePort' | 'Ingress' | 'HostPort';
+  /** The object that exposes it, `namespace/Kind/name`. */
+  readonly by: string;
+  /** True when clients arrive with a node's address instead of their own (externalTrafficPolicy Cluster). */
+  readonly hidesClients: boolean;
+}
+
+/** Where the API server really answers: the endpoints of default/kubernetes, not its Service address. */
+export interface ApiServer {
+  readonly ips: readonly string[];
+  readonly port: number | undefined;
+}
+
+/** Address ranges of the cluster itself; what is inside of them is never an external address. */
+export interface ClusterCidrs {
+  readonly pods: CidrSet;
+  readonly services: CidrSet;
+  readonly nodes: CidrSet;
+  /**
+   * Whether pods and services above are all there is. When false, a private address without an owner may still be
+   * inside the cluster, and is `unknown` instead of external.
+   */
+  readonly complete: boolean;
+}

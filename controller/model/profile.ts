@@ -1,0 +1,97 @@
+import type { CidrSet } from './cidr.ts';
+
+/** Network plugins whose differences nanoseg knows; `generic` promises only what the API itself promises. */
+export const cniNames = [
+  'generic',
+  'calico',
+  'cilium',
+  'aws-vpc-cni',
+  'azure-npm',
+  'gke-dataplane-v2',
+  'antrea',
+  'kube-router',
+] as const;
+export type CniName = (typeof cniNames)[number];
+
+/** What a person decides once for a namespace or a cluster; every number in it has a default in `defaultProfile`. */
+export interface Profile {
+  readonly cni: CniName;
+  readonly learning: LearningThresholds;
+  /** Namespaces that get no proposals; their workloads are still peers. */
+  readonly exemptNamespaces: readonly string[];
+  readonly external: ExternalPeers;
+  /** Ranges of the cluster that the inventory does not tell; added to those it does. */
+  readonly clusterCidrs: { readonly pods: CidrSet; readonly services: CidrSet; readonly nodes: CidrSet };
+  /** Connections that a person has looked at: accepted ones are learned although suspicious. */
+  readonly accepted: readonly ConnectionPattern[];
+  /** Connections that are never learned, whatever was seen. */
+  readonly refused: readonly ConnectionPattern[];
+  /** A client is taken for a scanner from this many unanswered or denied (address, port) targets on. */
+  readonly scanTargets: number;
+  /** Propose one policy for workloads that no label tells apart, instead of only offering it. */
+  readonly jointPolicies: boolean;
+}
+
+export interface LearningThresholds {
+  /** Finest time bin of the evidence. */
+  readonly binMs: number;
+  /** Least time between the first and the last flow before any workload is ready. */
+  readonly windowMs: number;
+  /** Least sample coverage, 0 to 1. */
+  readonly coverage: number;
+  /** Least number of bins that a coverage estimate needs. */
+  readonly bins: number;
+  /** Days that the window must hold, 0 = Sunday; empty: any. */
+  readonly weekdays: readonly number[];
+  /** Largest share of lost events, 0 to 1, on the nodes that a workload runs on. */
+  readonly loss: number;
+  readonly startUps: boolean;
+  readonly cronJobs: boolean;
+}
+
+export interface ExternalPeers {
+  /** Known networks by name: an external address inside of one is written as the whole network. */
+  readonly networks: readonly NamedNetwork[];
+  /** Addresses are widened to common blocks as long as no block adds more addresses than this; 0: never widened. */
+  readonly addedAddresses: number;
+  /** An exposed workload with more distinct external clients than this is opened to the world outside the cluster. */
+  readonly clientsBeforeWorld: number;
+}
+
+export interface NamedNetwork {
+  readonly name: string;
+  readonly cidrs: readonly string[];
+}
+
+/** `namespace/name`, `namespace/Kind/name`, an address or CIDR, `node`, `kube-apiserver` or `*`, for either side. */
+export interface ConnectionPattern {
+  readonly source: string;
+  readonly destination: string;
+  /** Undefined: every port. */
+  readonly port: number | undefined;
+  /** `TCP`, `UDP`, `SCTP`; undefined: every protocol. */
+  readonly protocol: string | undefined;
+}
+
+const minuteMs = 60_000;
+
+export const defaultProfile: Profile = {
+  cni: 'generic',
+  learning: {
+    binMs: 5 * minuteMs,
+    windowMs: 24 * 60 * minuteMs,
+    coverage: 0.99,
+    bins: 10,
+    weekdays: [],
+    loss: 0.001,
+    startUps: true,
+    cronJobs: true,
+  },
+  exemptNamespaces: ['kube-system', 'kube-public', 'kube-node-lease'],
+  external: { networks: [], addedAddresses: 0, clientsBeforeWorld: 5 },
+  clusterCidrs: { pods: { v4: [], v6: [] }, services: { v4: [], v6: [] }, nodes: { v4: [], v6: [] } },
+  accepted: [],
+  refused: [],
+  scanTargets: 10,
+  jointPolicies: false,
+};
