@@ -14,15 +14,15 @@ export const exitCode = {
 /** Where a command writes and how it ends; tests pass their own. */
 export interface Terminal {
   /** Results; ends with a newline of its own. */
-  out(text: string): void;
+  readonly out: (text: string) => void;
   /** Progress, warnings and errors. */
-  err(text: string): void;
+  readonly err: (text: string) => void;
   /** Whether standard error is a terminal, so that progress may be drawn and redrawn. */
   readonly interactive: boolean;
   /** Width of the terminal in columns. */
   readonly columns: number;
   /** Called at most once; without it the command ends with `ok`. */
-  exit(code: number): void;
+  readonly exit: (code: number) => void;
 }
 
 /** Thrown by a command whose input cannot be used; `main` prints the problems and exits with `exitCode.input`. */
