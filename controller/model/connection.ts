@@ -2,6 +2,7 @@ import type { Endpoint } from './endpoint.ts';
 import { endpointId } from './endpoint.ts';
 import type { FlowSourceKind } from './flow.ts';
 import { protocolName } from './protocol.ts';
+import type { WorkloadKey } from './workload.ts';
 
 declare const connectionIdBrand: unique symbol;
 
@@ -36,6 +37,8 @@ export interface Evidence {
   readonly bins: readonly number[];
   /** Width of the bins above: the graph's finest, or an hour, a day or more where too many fine bins were seen. */
   readonly binMs: number;
+  /** Seen in at least this many of the graph's finest bins; exact while `bins` are the finest. */
+  readonly incidences: number;
   /** Distinct pods seen on either side, counted exactly up to `replicaLimit`, which then means "at least". */
   readonly clientReplicas: number;
   readonly serverReplicas: number;
@@ -50,6 +53,16 @@ export const replicaLimit = 3;
 /** True when it may be learned from: the direction is known and it passed at least once. */
 export function isEvidence({ directed, evidence }: Connection): boolean {
   return directed && evidence.allowed + evidence.audited > 0;
+}
+
+/** All connections of a window, as the traffic graph holds them. */
+export interface ConnectionSource {
+  /** Every connection, ascending by id. */
+  connections(): Iterable<Connection>;
+  /** Those that the workload is a side of, ascending by id. */
+  connectionsOf(workload: WorkloadKey): readonly Connection[];
+  /** Names that clients had looked up for an external address, sorted. */
+  dnsNamesOf(address: string): readonly string[];
 }
 
 export function connectionId(

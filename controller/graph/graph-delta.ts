@@ -1,0 +1,82 @@
+import type { Evidence } from '../model/connection.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { FlowSourceKind } from '../model/flow.ts';
+
+/**
+ * Evidence that can be added to a traffic graph, as a canonical plain value: everything sorted, nothing twice, so that
+ * equal evidence is equal text. Merging is commutative and associative. A snapshot is the delta from nothing.
+ */
+export interface GraphDelta {
+  readonly version: 1;
+  readonly binMs: number;
+  /** Ascending by id; connections point at them by position. */
+  readonly endpoints: readonly EndpointDelta[];
+  /** Ascending by source, destination, protocol, port, directed first. */
+  readonly connections: readonly ConnectionDelta[];
+  readonly flows: readonly NodeFlows[];
+  readonly losses: readonly NodeLosses[];
+}
+
+export interface EndpointDelta {
+  readonly endpoint: Endpoint;
+  readonly dnsNames: readonly string[];
+}
+
+export interface ConnectionDelta
+  extends Pick<
+    Evidence,
+    'allowed' | 'denied' | 'audited' | 'bytes' | 'firstMs' | 'lastMs' | 'binMs' | 'bins' | 'sources' | 'answered'
+  > {
+  readonly source: number;
+  readonly destination: number;
+  readonly protocol: number;
+  readonly port: number;
+  readonly directed: boolean;
+  /** Four words: bit `bin mod 127` is set for each of the finest bins that it was seen in. */
+  readonly marks: readonly number[];
+  /** The smallest hashes of the pods on either side, ascending, at most `replicaLimit`. */
+  readonly clientReplicas: readonly number[];
+  readonly serverReplicas: readonly number[];
+}
+
+/** What one node reported through one source. */
+export interface NodeFlows {
+  readonly source: FlowSourceKind;
+  /** Empty: the source does not say. */
+  readonly node: string;
+  readonly flows: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Bins in which it reported anything, as runs of bins next to each other, in bins of `binMs`. */
+  readonly binMs: number;
+  readonly runs: readonly BinRun[];
+}
+
+export interface BinRun {
+  readonly startMs: number;
+  readonly bins: number;
+}
+
+/** What one source said about missing events of one node. */
+export interface NodeLosses {
+  readonly source: FlowSourceKind;
+  /** Empty: not known, so any node. */
+  readonly node: string;
+  /** Events known to be lost. */
+  readonly lost: number;
+  /** Reports of loss without a number. */
+  readonly uncounted: number;
+  /** Reports that the node was not observed. */
+  readonly unavailable: number;
+  /** One in so many events is reported; 1: all. */
+  readonly sampling: number;
+}
+
+/** How the traffic was observed: from when to when, by which nodes, and what is known to be missing. */
+export interface ObservationWindow {
+  readonly binMs: number;
+  /** First and last flow; undefined when there was none. */
+  readonly span: { readonly firstMs: number; readonly lastMs: number } | undefined;
+  readonly flows: readonly NodeFlows[];
+  readonly losses: readonly NodeLosses[];
+}

@@ -1,0 +1,145 @@
+import type { FlowLoss, FlowSourceKind } from '../model/flow.ts';
+import type { BinRun, NodeFlows, NodeLosses } from './graph-delta.ts';
+import { type BinSet, foldBin, unionBins } from './time-bins.ts';
+
+/** Bins kept per node and source before they are folded: two weeks of five minutes. */
+const nodeBinLimit = 4096;
+
+interface FlowsOfNode {
+  readonly source: FlowSourceKind;
+  readonly node: string;
+  flows: number;
+  firstMs: number;
+  lastMs: number;
+  level: number;
+  bins: Set<number>;
+  lastBin: number;
+}
+
+/** Who reported flows when, and who lost some: grows with nodes and time, not with flows. */
+export class Observation {
+  readonly #widths: readonly number[];
+  readonly #flows = new Map<FlowSourceKind, Map<string, FlowsOfNode>>();
+  readonly #losses = new Map<FlowSourceKind, Map<string, NodeLosses>>();
+  #latest: FlowsOfNode | undefined;
+
+  constructor(widths: readonly number[]) {
+    this.#widths = widths;
+  }
+
+  flow(source: FlowSourceKind, node: string, timeMs: number, endMs: number, bin: number): void {
+    let record = this.#latest;
+    if (record === undefined || record.source !== source || record.node !== node) {
+      record = this.#of(source, node);
+      this.#latest = record;
+    }
+    record.flows++;
+    if (timeMs < record.firstMs) record.firstMs = timeMs;
+    if (endMs > record.lastMs) record.lastMs = endMs;
+    if (bin === record.lastBin) return;
+    record.lastBin = bin;
+    const folded = foldBin(this.#widths, 0, record.level, bin);
+    if (record.bins.has(folded)) return;
+    if (record.bins.size < nodeBinLimit) record.bins.add(folded);
+    else this.#addBins(record, { level: 0, bins: [bin] });
+  }
+
+  loss({ source, node, kind, events }: FlowLoss): void {
+    const none = { source, node, lost: 0, uncounted: 0, unavailable: 0, sampling: 1 };
+    switch (kind) {
+      case 'lost':
+        return this.#addLosses(events === undefined ? { ...none, uncounted: 1 } : { ...none, lost: events });
+      case 'unavailable':
+        return this.#addLosses({ ...none, unavailable: 1 });
+      case 'sampled':
+        return this.#addLosses({ ...none, sampling: Math.max(events ?? 2, 1) });
+    }
+  }
+
+  merge(flows: readonly NodeFlows[], losses: readonly NodeLosses[]): void {
+    for (const { source, node, flows: count, firstMs, lastMs, binMs, runs } of flows) {
+      const record = this.#of(source, node);
+      record.flows += count;
+      record.firstMs = Math.min(record.firstMs, firstMs);
+      record.lastMs = Math.max(record.lastMs, lastMs);
+      const bins = runs.flatMap((run) => Array.from({ length: run.bins }, (_, i) => run.startMs / binMs + i));
+      this.#addBins(record, { level: this.#widths.indexOf(binMs), bins });
+    }
+    for (const loss of losses) this.#addLosses(loss);
+  }
+
+  flows(): NodeFlows[] {
+    return sorted(this.#flows).map(({ source, node, flows, firstMs, lastMs, level, bins }) => {
+      const binMs = this.#widths[level] ?? 1;
+      return { source, node, flows, firstMs, lastMs, binMs, runs: runsOf(bins, binMs) };
+    });
+  }
+
+  losses(): NodeLosses[] {
+    return sorted(this.#losses);
+  }
+
+  #of(source: FlowSourceKind, node: string): FlowsOfNode {
+    const nodes = this.#flows.get(source) ?? new Map<string, FlowsOfNode>();
+    this.#flows.set(source, nodes);
+    const known = nodes.get(node);
+    if (known) return known;
+    const fresh: FlowsOfNode = {
+      source,
+      node,
+      flows: 0,
+      firstMs: Number.POSITIVE_INFINITY,
+      lastMs: Number.NEGATIVE_INFINITY,
+      level: 0,
+      bins: new Set(),
+      lastBin: -1,
+    };
+    nodes.set(node, fresh);
+    return fresh;
+  }
+
+  #addBins(record: FlowsOfNode, added: BinSet): void {
+    const union = unionBins(this.#widths, { level: record.level, bins: [...record.bins] }, added, nodeBinLimit);
+    record.level = union.level;
+    record.bins = new Set(union.bins);
+  }
+
+  #addLosses(added: NodeLosses): void {
+    const nodes = this.#losses.get(added.source) ?? new Map<string, NodeLosses>();
+    this.#losses.set(added.source, nodes);
+    const known = nodes.get(added.node);
+    nodes.set(
+      added.node,
+      known === undefined
+        ? added
+        : {
+            ...added,
+            lost: known.lost + added.lost,
+            uncounted: known.uncounted + added.uncounted,
+            unavailable: known.unavailable + added.unavailable,
+            sampling: Math.max(known.sampling, added.sampling),
+          },
+    );
+  }
+}
+
+function sorted<Value extends { readonly source: string; readonly node: string }>(
+  table: ReadonlyMap<string, ReadonlyMap<string, Value>>,
+): Value[] {
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return [...table.values()]
+    .flatMap((nodes) => [...nodes.values()])
+    .sort((a, b) => order(a.source, b.source) || order(a.node, b.node));
+}
+
+function runsOf(bins: ReadonlySet<number>, binMs: number): BinRun[] {
+  const runs: { startMs: number; bins: number }[] = [];
+  let next = -1;
+  for (const bin of [...bins].sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last !== undefined && bin === next) last.bins++;
+    else runs.push({ startMs: bin * binMs, bins: 1 });
+    next = bin + 1;
+  }
+  return runs;
+}
