@@ -1,0 +1,61 @@
+import type { PlannedAttempt, PlannedWorkload, WorldPlan } from './plan.ts';
+import type { Random } from './random.ts';
+import { tripleId } from './triple.ts';
+
+/** What an intruder inside and a curious neighbour outside would try; none of it is ever a legitimate triple. */
+export function drawAttempts(random: Random, plan: WorldPlan): PlannedAttempt[] {
+  const legitimate = new Set(plan.connections.map(tripleId));
+  const inside = plan.workloads.filter(({ namespace, hostNetwork }) => namespace !== 'kube-system' && !hostNetwork);
+  const steady = inside.filter(({ kind }) => kind !== 'CronJob' && kind !== 'Job');
+  if (steady.length === 0) return [];
+  const attempts: PlannedAttempt[] = [];
+  const intruder = random.pick(steady);
+  const scanKind = random.pick(['denied-scan', 'unanswered-scan'] as const);
+  for (const target of inside) {
+    for (const port of [21, 22, 23, 2375, 3306, 5900, 6379, 11211]) {
+      if (target.key !== intruder.key) attempts.push(toWorkload(scanKind, intruder, target, port));
+    }
+  }
+  const source = { kind: 'workload', key: random.pick(steady).key } as const;
+  attempts.push({
+    kind: 'metadata-service',
+    source,
+    destination: { kind: 'external', address: '169.254.169.254' },
+    protocol: 'TCP',
+    port: 80,
+  });
+  attempts.push({ kind: 'kubelet-port', source, destination: { kind: 'node' }, protocol: 'TCP', port: 10250 });
+  const thief = steady.find(({ serviceAccount }) => serviceAccount === undefined);
+  if (thief !== undefined) {
+    const from = { kind: 'workload', key: thief.key } as const;
+    attempts.push({
+      kind: 'stolen-token',
+      source: from,
+      destination: { kind: 'apiserver' },
+      protocol: 'TCP',
+      port: 6443,
+    });
+  }
+  const many = steady.find(({ replicas, kind }) => replicas >= 3 && kind === 'Deployment');
+  const victim = many && inside.find(({ key, ports }) => key !== many.key && ports.length > 0);
+  if (many !== undefined && victim !== undefined) {
+    const port = victim.ports[0];
+    if (port?.protocol === 'TCP') attempts.push(toWorkload('single-replica', many, victim, port.number));
+  }
+  return attempts.filter((attempt) => !legitimate.has(tripleId(attempt)));
+}
+
+function toWorkload(
+  kind: PlannedAttempt['kind'],
+  source: PlannedWorkload,
+  target: PlannedWorkload,
+  port: number,
+): PlannedAttempt {
+  return {
+    kind,
+    source: { kind: 'workload', key: source.key },
+    destination: { kind: 'workload', key: target.key },
+    protocol: 'TCP',
+    port,
+  };
+}
