@@ -24,6 +24,8 @@ export interface Refused {
   readonly sharedWith: readonly WorkloadKey[];
   /** One policy for all of them, where one could be made. */
   readonly joint: PolicyDraft | undefined;
+  readonly heldBack: readonly HeldBack[];
+  readonly omissions: readonly Omission[];
 }
 
 export type RefusalReason =
@@ -38,6 +40,8 @@ export interface NoEvidence {
   readonly kind: 'no-evidence';
   readonly workload: WorkloadKey;
   readonly message: string;
+  readonly heldBack: readonly HeldBack[];
+  readonly omissions: readonly Omission[];
 }
 
 /** A suspicious connection: seen, not learned, for a person to accept or refuse. */
@@ -69,9 +73,8 @@ export type OmissionReason =
   | 'unknown-endpoint'
   | 'unknown-port'
   | 'protocol-not-expressible'
-  | 'peer-not-selectable'
   | 'node-exempt'
-  | 'node-addresses-unknown';
+  | 'addresses-unknown';
 
 /** The checks of policy.md 5, made by the evaluator on policies read back from their YAML. */
 export interface Proof {

@@ -1,0 +1,287 @@
+import type { Cluster } from '../model/cluster.ts';
+import { type CidrSet, cidrSetOf, hasAddress, parseIp, unionAddresses } from '../model/cidr.ts';
+import { type ConnectionSet, connectionSet, equalConnections, formatConnections } from '../model/connection-set.ts';
+import type { ConnectionId } from '../model/connection.ts';
+import type { ConnectionSource } from '../model/connection-source.ts';
+import type { DraftPeer, DraftPort, DraftRule, RuleReason } from '../model/policy-draft.ts';
+import { portSet } from '../model/port-set.ts';
+import type { Profile } from '../model/profile.ts';
+import { type PolicyProtocol, policyProtocols } from '../model/protocol.ts';
+import type { WorkloadKey } from '../model/workload.ts';
+import { choosePeers, type PeerFault } from './choose-peers.ts';
+import type { NamespaceLabel, SelectorChoice } from './choose-selector.ts';
+import type { CniProfile } from './cni-profiles.ts';
+import { externalBlocks } from './external-blocks.ts';
+import { metadataServerAddress, nodeLocalDnsAddress } from './guardrails.ts';
+import type { Infrastructure } from './infrastructure.ts';
+import type { Demand } from './sort-connections.ts';
+
+/** What drafting needs to know of the world; one value for all workloads of a run. */
+export interface DraftingContext {
+  readonly cluster: Cluster;
+  readonly connections: ConnectionSource;
+  readonly profile: Profile;
+  readonly cni: CniProfile;
+  readonly infrastructure: Infrastructure;
+  readonly choiceOf: (workload: WorkloadKey) => SelectorChoice;
+  readonly namespaceLabelOf: (namespace: string) => NamespaceLabel | undefined;
+}
+
+export interface DraftedRules {
+  readonly rules: readonly DraftRule[];
+  readonly faults: readonly PeerFault[];
+}
+
+/** Ports and evidence that gather under one peer. */
+class Need {
+  readonly ports: Record<PolicyProtocol, Set<number>> = { TCP: new Set(), UDP: new Set(), SCTP: new Set() };
+  readonly evidence = new Set<ConnectionId>();
+
+  add({ protocol, port, connection }: Demand): void {
+    this.ports[protocol].add(port);
+    this.evidence.add(connection.id);
+  }
+
+  connections(): ConnectionSet {
+    const intervals = (protocol: PolicyProtocol) =>
+      portSet([...this.ports[protocol]].map((port) => [port, port] as const));
+    return connectionSet({ TCP: intervals('TCP'), UDP: intervals('UDP'), SCTP: intervals('SCTP') });
+  }
+
+  sortedEvidence(): ConnectionId[] {
+    return [...this.evidence].sort();
+  }
+}
+
+/** Turns the demands of one direction into rules: no peer, no port and no rule beyond what they ask for. */
+export function draftRules(
+  subjects: readonly WorkloadKey[],
+  namespace: string,
+  direction: 'ingress' | 'egress',
+  demands: readonly Demand[],
+  context: DraftingContext,
+): DraftedRules {
+  const workloads = new Map<WorkloadKey, Need>();
+  const external = new Map<string, Need>();
+  const apiServer = new Need();
+  const nodes = new Need();
+  const dns: Demand[] = [];
+  for (const demand of demands) {
+    const { peer } = demand;
+    switch (peer.kind) {
+      case 'workload':
+        needOf(workloads, peer.workload).add(demand);
+        break;
+      case 'external':
+        needOf(external, peer.address).add(demand);
+        break;
+      case 'apiserver':
+        apiServer.add(demand);
+        break;
+      case 'nodes':
+        nodes.add(demand);
+        break;
+      case 'dns':
+        dns.push(demand);
+        break;
+    }
+  }
+
+  const needs = [...workloads]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([workload, need]) => ({ workload, connections: need.connections(), evidence: need.sortedEvidence() }));
+  const { rules: podRules, faults } = choosePeers(namespace, needs, context);
+  const world = direction === 'ingress' ? takeWorld(subjects, external, context) : undefined;
+  const rules: DraftRule[] = [
+    ...joinEqualPorts(podRules, externalRules(external, context)).map(({ connections, peers, evidence }) =>
+      rule(peers, connections, 'learned', evidence, context.cni),
+    ),
+    ...(world ? [world] : []),
+    ...dnsRules(dns, namespace, context),
+    ...addressRules(nodes, 'node-traffic', { kind: 'nodes', cidrs: context.infrastructure.nodeCidrs }, context),
+    ...addressRules(
+      apiServer,
+      'kube-apiserver',
+      { kind: 'apiserver', addresses: context.infrastructure.apiServerAddresses },
+      context,
+    ),
+  ];
+  return { rules, faults };
+}
+
+function needOf<K>(needs: Map<K, Need>, key: K): Need {
+  const known = needs.get(key);
+  if (known) return known;
+  const need = new Need();
+  needs.set(key, need);
+  return need;
+}
+
+interface LearnedRule {
+  readonly connections: ConnectionSet;
+  readonly peers: readonly DraftPeer[];
+  readonly evidence: readonly ConnectionId[];
+}
+
+/** External addresses as rules of their own, one for each set of ports. */
+function externalRules(
+  external: ReadonlyMap<string, Need>,
+  { profile, cluster, connections }: DraftingContext,
+): LearnedRule[] {
+  const { cidrs } = cluster;
+  const inside = [cidrs.pods, cidrs.services, cidrs.nodes].reduce(unionAddresses);
+  const groups = new Map<string, { connections: ConnectionSet; addresses: string[]; evidence: ConnectionId[] }>();
+  for (const [address, need] of external) {
+    const set = need.connections();
+    const key = formatConnections(set);
+    const group = groups.get(key) ?? { connections: set, addresses: [], evidence: [] };
+    group.addresses.push(address);
+    group.evidence.push(...need.evidence);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ connections: set, addresses, evidence }) => ({
+    connections: set,
+    evidence: evidence.sort(),
+    peers: externalBlocks(addresses.sort(), profile.external, inside).map(({ cidr, network, addresses: members }) => {
+      const names = members.map((address) => connections.dnsNamesOf({ kind: 'external', address }));
+      return {
+        kind: 'cidr' as const,
+        cidr,
+        except: [],
+        network,
+        // names may stand for the addresses only when every one of them has a name
+        dnsNames: names.every((list) => list.length > 0) ? [...new Set(names.flat())].sort() : [],
+      };
+    }),
+  }));
+}
+
+/** Peers with the same set of ports become one rule, pods first. */
+function joinEqualPorts(pods: readonly LearnedRule[], external: readonly LearnedRule[]): LearnedRule[] {
+  const rest = [...external];
+  const joined = pods.map((rule) => {
+    const twin = rest.findIndex(({ connections }) => equalConnections(connections, rule.connections));
+    if (twin < 0) return rule;
+    const [taken] = rest.splice(twin, 1) as [LearnedRule];
+    return {
+      connections: rule.connections,
+      peers: [...rule.peers, ...taken.peers],
+      evidence: [...rule.evidence, ...taken.evidence].sort(),
+    };
+  });
+  return [...joined, ...rest].sort((a, b) => compareText(ruleKey(a), ruleKey(b)));
+}
+
+function ruleKey({ peers, connections }: LearnedRule): string {
+  return `${peers.map(peerKey).sort()[0]} ${formatConnections(connections)}`;
+}
+
+function peerKey(peer: DraftPeer): string {
+  return peer.kind === 'pods' ? `0 ${peer.workloads[0]}` : `1 ${JSON.stringify(peer)}`;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * Takes the ports on which an exposed workload has more external clients than the profile wants listed, and opens them
+ * to every address outside of the cluster instead. Ports with few clients stay listed by address.
+ */
+function takeWorld(
+  subjects: readonly WorkloadKey[],
+  external: Map<string, Need>,
+  { profile, infrastructure, cni }: DraftingContext,
+): DraftRule | undefined {
+  const world = new Need();
+  const inside = cidrSetOf(...infrastructure.insideCidrs);
+  for (const protocol of policyProtocols) {
+    const clients = new Map<number, string[]>();
+    for (const [address, need] of external) {
+      for (const port of need.ports[protocol]) clients.set(port, [...(clients.get(port) ?? []), address]);
+    }
+    for (const [port, addresses] of clients) {
+      const exposed = subjects.some((workload) => infrastructure.isExposed(workload, port));
+      if (exposed && addresses.length > profile.external.clientsBeforeWorld) world.ports[protocol].add(port);
+    }
+  }
+  for (const [address, need] of external) {
+    if (isInside(address, inside)) continue;
+    const taken = policyProtocols.some((protocol) => {
+      const ports = [...need.ports[protocol]].filter((port) => world.ports[protocol].has(port));
+      for (const port of ports) need.ports[protocol].delete(port);
+      return ports.length > 0;
+    });
+    if (taken) for (const id of need.evidence) world.evidence.add(id);
+    if (policyProtocols.every((protocol) => need.ports[protocol].size === 0)) external.delete(address);
+  }
+  if (world.evidence.size === 0) return undefined;
+  const peer: DraftPeer = { kind: 'world', except: infrastructure.insideCidrs };
+  return rule([peer], world.connections(), 'open-to-world', world.sortedEvidence(), cni);
+}
+
+function isInside(address: string, inside: CidrSet): boolean {
+  const ip = parseIp(address);
+  return ip === undefined || hasAddress(inside, ip);
+}
+
+/** Cluster DNS is asked on UDP and TCP both: a truncated answer makes a resolver ask again on TCP, which is rare to see. */
+function dnsRules(demands: readonly Demand[], namespace: string, context: DraftingContext): DraftRule[] {
+  if (demands.length === 0) return [];
+  const { infrastructure, choiceOf, cni, connections } = context;
+  const need = new Need();
+  for (const demand of demands) need.add(demand);
+  for (const port of [...need.ports.TCP, ...need.ports.UDP]) {
+    need.ports.TCP.add(port);
+    need.ports.UDP.add(port);
+  }
+  const evidence = need.sortedEvidence();
+  const asked = infrastructure.dnsWorkloads.filter((workload) => choiceOf(workload).kind === 'exact');
+  const needs = asked.map((workload) => ({ workload, connections: need.connections(), evidence }));
+  const pods = choosePeers(namespace, needs, context).rules.flatMap(({ peers }) => peers);
+  const seen = new Set(
+    demands.flatMap(({ connection: { destination } }) =>
+      destination.kind === 'external' ? [destination.address] : [],
+    ),
+  );
+  const addresses = [nodeLocalDnsAddress, metadataServerAddress].filter(
+    (address) => seen.has(address) || (address === nodeLocalDnsAddress && infrastructure.hasNodeLocalDns),
+  );
+  const caches = addresses.map((address) => ({
+    kind: 'cidr' as const,
+    cidr: `${address}/32`,
+    except: [],
+    network: undefined,
+    dnsNames: connections.dnsNamesOf({ kind: 'external', address }),
+  }));
+  return [rule([...pods, ...caches], need.connections(), 'cluster-dns', evidence, cni)];
+}
+
+function addressRules(need: Need, because: RuleReason, peer: DraftPeer, { cni }: DraftingContext): DraftRule[] {
+  return need.evidence.size === 0 ? [] : [rule([peer], need.connections(), because, need.sortedEvidence(), cni)];
+}
+
+function rule(
+  peers: readonly DraftPeer[],
+  connections: ConnectionSet,
+  because: RuleReason,
+  evidence: readonly ConnectionId[],
+  cni: CniProfile,
+): DraftRule {
+  return { peers, ports: draftPorts(connections, cni), because, evidence };
+}
+
+/** Single ports, and contiguous runs of three or more as one range where the network plugin has ranges. */
+export function draftPorts(connections: ConnectionSet, cni: CniProfile): DraftPort[] {
+  return policyProtocols.flatMap((protocol) =>
+    connections[protocol].flatMap(([from, to]): DraftPort[] => {
+      if (to - from >= 2 && cni.endPort === 'yes') return [{ protocol, port: from, endPort: to, name: undefined }];
+      return Array.from({ length: to - from + 1 }, (_, i) => ({
+        protocol,
+        port: from + i,
+        endPort: undefined,
+        name: undefined,
+      }));
+    }),
+  );
+}

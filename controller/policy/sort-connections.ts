@@ -1,0 +1,171 @@
+import { parseIp } from '../model/cidr.ts';
+import { type Connection, isEvidence } from '../model/connection.ts';
+import { type Endpoint, isApiServer } from '../model/endpoint.ts';
+import type { HeldBack, Omission, OmissionReason } from '../model/proposal.ts';
+import { type PolicyProtocol, policyProtocolOf, protocolName } from '../model/protocol.ts';
+import type { WorkloadKey } from '../model/workload.ts';
+import type { CniProfile } from './cni-profiles.ts';
+import { dnsPorts, metadataServerAddress, nodeLocalDnsAddress } from './guardrails.ts';
+import type { Infrastructure } from './infrastructure.ts';
+import type { SuspicionJudge } from './suspicion.ts';
+
+/** Whom a rule has to let through, one kind for each way of writing it. */
+export type DemandPeer =
+  | { readonly kind: 'workload'; readonly workload: WorkloadKey }
+  | { readonly kind: 'external'; readonly address: string }
+  | { readonly kind: 'apiserver' }
+  | { readonly kind: 'nodes' }
+  | { readonly kind: 'dns' };
+
+/** A learned connection as one direction of the subject's policy sees it. */
+export interface Demand {
+  readonly direction: 'ingress' | 'egress';
+  readonly peer: DemandPeer;
+  readonly protocol: PolicyProtocol;
+  readonly port: number;
+  readonly connection: Connection;
+}
+
+/** The connections of a subject, each in exactly one place for each direction that it has there. */
+export interface SortedConnections {
+  readonly demands: readonly Demand[];
+  readonly heldBack: readonly HeldBack[];
+  readonly omissions: readonly Omission[];
+}
+
+/** What sorting needs to know beyond the connections themselves. */
+export interface SortingContext {
+  readonly infrastructure: Infrastructure;
+  readonly cni: CniProfile;
+  readonly suspicionOf: SuspicionJudge;
+}
+
+/** Sorts what is learned from what is held back and what cannot be written, with the reason of each. */
+export function sortConnections(
+  subjects: ReadonlySet<WorkloadKey>,
+  connections: readonly Connection[],
+  context: SortingContext,
+): SortedConnections {
+  const demands: Demand[] = [];
+  const heldBack: HeldBack[] = [];
+  const omissions: Omission[] = [];
+  const isSubject = (endpoint: Endpoint) => endpoint.kind === 'workload' && subjects.has(endpoint.workload);
+
+  for (const connection of connections) {
+    const omit = (because: OmissionReason, message: string) => omissions.push({ connection, because, message });
+    const { source, destination, directed, evidence, port } = connection;
+    const protocol = policyProtocolOf(connection.protocol);
+    if (!directed) {
+      omit('undirected', 'no source could tell who opened it');
+      continue;
+    }
+    if (!isEvidence(connection)) {
+      omit('denied-attempt', `it never passed; a policy denied it ${times(evidence.denied)}`);
+      continue;
+    }
+    const unknown = [source, destination].find(({ kind }) => kind === 'unknown');
+    if (unknown?.kind === 'unknown') {
+      omit('unknown-endpoint', `${unknown.address || 'one side'} could not be attributed (${unknown.reason})`);
+      continue;
+    }
+    if (protocol === undefined) {
+      omit('protocol-not-expressible', `a NetworkPolicy cannot name ${protocolName(connection.protocol)}`);
+      continue;
+    }
+    if (port === 0) {
+      omit('unknown-port', 'no source told the port of the server');
+      continue;
+    }
+    const suspicion = context.suspicionOf(connection);
+    if (suspicion) {
+      heldBack.push({ connection, ...suspicion });
+      continue;
+    }
+    for (const direction of ['ingress', 'egress'] as const) {
+      const [subject, other] = direction === 'ingress' ? [destination, source] : [source, destination];
+      if (!isSubject(subject)) continue;
+      const placed = placePeer(direction, other, subject, connection, context);
+      if ('because' in placed) omit(placed.because, placed.message);
+      else demands.push({ direction, peer: placed, protocol, port, connection });
+    }
+  }
+  return { demands, heldBack, omissions };
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+type Placed = DemandPeer | { readonly because: OmissionReason; readonly message: string };
+
+function placePeer(
+  direction: 'ingress' | 'egress',
+  peer: Endpoint,
+  subject: Endpoint,
+  connection: Connection,
+  context: SortingContext,
+): Placed {
+  const asksDns = direction === 'egress' && dnsPorts.includes(connection.port);
+  switch (peer.kind) {
+    case 'workload': {
+      if (context.infrastructure.onHostNetwork(peer.workload)) return nodesOrUnknown(context.infrastructure);
+      return asksDns && context.infrastructure.dnsWorkloads.includes(peer.workload) ? { kind: 'dns' } : peer;
+    }
+    case 'external': {
+      if (asksDns && [nodeLocalDnsAddress, metadataServerAddress].includes(peer.address)) return { kind: 'dns' };
+      if (parseIp(peer.address)) return peer;
+      return { because: 'unknown-endpoint', message: 'its source names no address for the outside' };
+    }
+    case 'node':
+      return placeNode(direction, peer.name, subject, connection, context);
+    case 'service':
+      if (isApiServer(peer)) return apiServerOrUnknown(context.infrastructure);
+      return {
+        because: 'unknown-endpoint',
+        message: `the Service ${peer.namespace}/${peer.name} has no single workload behind that port`,
+      };
+    case 'unknown':
+      return { because: 'unknown-endpoint', message: `${peer.address} could not be attributed (${peer.reason})` };
+  }
+}
+
+/**
+ * Nodes as peers. A pod's own node always reaches it (kubelet probes), so nothing is written for that; clients that a
+ * Service hides behind node addresses need the nodes' addresses.
+ */
+function placeNode(
+  direction: 'ingress' | 'egress',
+  node: string,
+  subject: Endpoint,
+  { port }: Connection,
+  { infrastructure, cni }: SortingContext,
+): Placed {
+  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(infrastructure);
+  if (cni.anyNodeExempt === 'yes') {
+    return { because: 'node-exempt', message: `with ${cni.name}, nodes always reach the pods` };
+  }
+  const calls = infrastructure.webhooksOf(subject.workload).some((webhook) => webhook.port === port);
+  if (calls && infrastructure.holdsApiServer(node)) return apiServerOrUnknown(infrastructure);
+  const ownNode = infrastructure.runsOn(subject.workload, node);
+  if (ownNode && cni.ownNodeExempt !== 'no' && !infrastructure.hidesClients(subject.workload, port)) {
+    return { because: 'node-exempt', message: "a pod's own node always reaches it (kubelet probes)" };
+  }
+  return nodesOrUnknown(infrastructure);
+}
+
+function nodesOrUnknown({ nodeCidrs }: Infrastructure): Placed {
+  if (nodeCidrs.length > 0) return { kind: 'nodes' };
+  return {
+    because: 'addresses-unknown',
+    message: 'the addresses of the nodes are not known; put them into clusterCidrs.nodes of the profile',
+  };
+}
+
+function apiServerOrUnknown({ apiServerAddresses }: Infrastructure): Placed {
+  if (apiServerAddresses.length > 0) return { kind: 'apiserver' };
+  return {
+    because: 'addresses-unknown',
+    message:
+      'the addresses of the API server are not known; add the EndpointSlice of default/kubernetes to the inventory',
+  };
+}

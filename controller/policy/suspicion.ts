@@ -1,0 +1,143 @@
+import type { Cluster } from '../model/cluster.ts';
+import { type Connection, isEvidence } from '../model/connection.ts';
+import type { ConnectionSource } from '../model/connection-source.ts';
+import { type Endpoint, type EndpointId, endpointId, isApiServer } from '../model/endpoint.ts';
+import type { FlowSourceKind } from '../model/flow.ts';
+import type { Profile } from '../model/profile.ts';
+import type { HeldBackReason } from '../model/proposal.ts';
+import { parseWorkloadKey, type Workload } from '../model/workload.ts';
+import { matchesPattern } from './connection-pattern.ts';
+import {
+  kindsWithUnequalReplicas,
+  newApiServerClientAfterMs,
+  singleReplicaChance,
+  type SuspiciousDestination,
+  suspiciousDestinations,
+} from './guardrails.ts';
+
+export interface Suspicion {
+  readonly because: HeldBackReason;
+  /** Why, in one sentence for the reviewer. */
+  readonly message: string;
+}
+
+/** Says of a connection why it must not be learned without a person; undefined: nothing speaks against it. */
+export type SuspicionJudge = (connection: Connection) => Suspicion | undefined;
+
+/** What one source does over all of its connections. */
+interface SourceHabits {
+  firstMs: number;
+  /** Most replicas that were seen at once behind one connection: at least so many are at work. */
+  replicas: number;
+  /** Distinct targets that never answered or that a policy denied. */
+  failedTargets: number;
+  /** Starts of the time bins, with their width, in which those failures happened. */
+  readonly failedBins: Map<number, Set<number>>;
+}
+
+/**
+ * Judges connections against the guardrails and the profile, knowing all connections of the window: a scan shows only
+ * in the sum of what a source tries.
+ */
+export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile: Profile): SuspicionJudge {
+  const answering = sourcesThatShowAnswers(seen);
+  const habits = new Map<EndpointId, SourceHabits>();
+  for (const connection of seen.connections()) {
+    if (!connection.directed) continue;
+    const id = endpointId(connection.source);
+    let of = habits.get(id);
+    if (!of) habits.set(id, (of = { firstMs: Infinity, replicas: 0, failedTargets: 0, failedBins: new Map() }));
+    const { evidence } = connection;
+    of.firstMs = Math.min(of.firstMs, evidence.firstMs);
+    of.replicas = Math.max(of.replicas, evidence.clientReplicas);
+    if (!failed(connection, answering)) continue;
+    of.failedTargets++;
+    const bins = of.failedBins.get(evidence.binMs) ?? new Set();
+    for (const bin of evidence.bins) bins.add(bin);
+    of.failedBins.set(evidence.binMs, bins);
+  }
+
+  return (connection) => {
+    const { source, destination, evidence } = connection;
+    const refused = profile.refused.find((pattern) => matchesPattern(pattern, connection));
+    if (refused) return { because: 'deny-list', message: "the profile's list of refused connections names it" };
+    if (profile.accepted.some((pattern) => matchesPattern(pattern, connection))) return undefined;
+
+    const listed = suspiciousDestinations.find((suspicious) => isListed(suspicious, connection));
+    if (listed) return { because: listed.because, message: listed.message };
+
+    const of = habits.get(endpointId(source));
+    if (of && of.failedTargets >= profile.scanTargets) {
+      const duringScan = evidence.bins.every((bin) => of.failedBins.get(evidence.binMs)?.has(bin));
+      if (failed(connection, answering) || duringScan) {
+        return {
+          because: 'scan',
+          message: `its source tried ${of.failedTargets} targets that did not answer or were denied, and this one was seen only meanwhile`,
+        };
+      }
+    }
+    const workload = workloadOf(source, cluster);
+    if (workload && of && isApiServer(destination)) return newApiServerClient(workload, evidence.firstMs - of.firstMs);
+    return workload && of && singleReplica(connection, workload, of.replicas);
+  };
+}
+
+function workloadOf(endpoint: Endpoint, cluster: Cluster): Workload | undefined {
+  return endpoint.kind === 'workload' ? cluster.workloads.get(endpoint.workload) : undefined;
+}
+
+/** Sources of flows that show answers at all; from the others, an unanswered connection means nothing. */
+function sourcesThatShowAnswers(seen: ConnectionSource): ReadonlySet<FlowSourceKind> {
+  const kinds = new Set<FlowSourceKind>();
+  for (const { evidence } of seen.connections()) {
+    if (evidence.answered === 'yes') for (const kind of evidence.sources) kinds.add(kind);
+  }
+  return kinds;
+}
+
+/** Denied, refused, or a single packet without an answer where answers can be seen. */
+function failed(connection: Connection, answering: ReadonlySet<FlowSourceKind>): boolean {
+  const { answered, allowed, denied, sources } = connection.evidence;
+  if (!isEvidence(connection)) return denied > 0;
+  if (answered !== 'unknown') return answered === 'no';
+  return allowed <= 1 && sources.every((kind) => answering.has(kind));
+}
+
+function isListed({ addresses, protocol, ports }: SuspiciousDestination, connection: Connection): boolean {
+  if (connection.protocol !== protocol || !ports.includes(connection.port)) return false;
+  const { destination } = connection;
+  if (addresses === 'any') return true;
+  if (addresses === 'node') return destination.kind === 'node';
+  return destination.kind === 'external' && addresses.includes(destination.address);
+}
+
+function newApiServerClient({ serviceAccount, mountsApiToken }: Workload, afterMs: number): Suspicion | undefined {
+  const because = 'new-apiserver-client';
+  if (!mountsApiToken) return { because, message: 'it calls the API server although its pods mount no API token' };
+  if (serviceAccount === 'default') {
+    return { because, message: 'it calls the API server without a service account of its own' };
+  }
+  if (afterMs <= newApiServerClientAfterMs) return undefined;
+  return {
+    because,
+    message: `it first called the API server ${Math.floor(afterMs / 3_600_000)} hours after it was first seen`,
+  };
+}
+
+/** One replica of several at work makes every sighting, more often than chance would have it. */
+function singleReplica(
+  { destination, evidence }: Connection,
+  workload: Workload,
+  replicas: number,
+): Suspicion | undefined {
+  if (evidence.clientReplicas !== 1 || replicas < 2 || kindsWithUnequalReplicas.includes(workload.kind))
+    return undefined;
+  if (destination.kind === 'workload' && destination.workload === workload.key) return undefined;
+  const sightings = evidence.allowed + evidence.audited;
+  if (replicas ** (1 - sightings) >= singleReplicaChance) return undefined;
+  const { name } = parseWorkloadKey(workload.key);
+  return {
+    because: 'single-replica',
+    message: `one replica of ${name} made all ${sightings} connections, the others none`,
+  };
+}
