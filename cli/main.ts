@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
+import packageJson from '../package.json' with { type: 'json' };
 import { run } from './program.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 process.exitCode = await run(
   process.argv.slice(2),
@@ -16,5 +12,5 @@ process.exitCode = await run(
       process.exitCode = code;
     },
   },
-  version,
+  packageJson.version,
 );
