@@ -22,19 +22,19 @@ export interface EndpointDelta {
   readonly dnsNames: readonly string[];
 }
 
-export interface ConnectionDelta
-  extends Pick<
-    Evidence,
-    'allowed' | 'denied' | 'audited' | 'bytes' | 'firstMs' | 'lastMs' | 'binMs' | 'bins' | 'sources' | 'answered'
-  > {
+export interface ConnectionDelta extends EvidenceDelta {
   readonly source: number;
   readonly destination: number;
   readonly protocol: number;
   readonly port: number;
   readonly directed: boolean;
-  /** Four words: bit `bin mod 127` is set for each of the finest bins that it was seen in. */
+}
+
+/** Evidence with what is needed to add more to it. */
+export interface EvidenceDelta extends Omit<Evidence, 'incidences' | 'clientReplicas' | 'serverReplicas'> {
+  /** Three words: bit `bin mod 89` is set for each of the finest bins that it was seen in. */
   readonly marks: readonly number[];
-  /** The smallest hashes of the pods on either side, ascending, at most `replicaLimit`. */
+  /** The smallest 16-bit hashes of the pods on either side, ascending, at most `replicaLimit`. */
   readonly clientReplicas: readonly number[];
   readonly serverReplicas: readonly number[];
 }

@@ -1,24 +1,24 @@
 import { DirectedGraph } from 'graphology';
-import { type Connection, connectionId, type Evidence, replicaLimit } from '../model/connection.ts';
+import { type Connection, connectionId } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { type Endpoint, type EndpointId, endpointId } from '../model/endpoint.ts';
-import { type FlowLoss, flowSourceKinds, type FlowVerdict } from '../model/flow.ts';
+import type { FlowLoss } from '../model/flow.ts';
 import { fnv1a } from '../model/object-name.ts';
 import type { AttributedPeer, Sighting } from '../model/sighting.ts';
 import type { WorkloadKey } from '../model/workload.ts';
-import { column, connectionKey, doubleColumn, EvidenceTable, hash3, splitKey } from './evidence-table.ts';
+import { EvidenceStore } from './evidence-store.ts';
+import { column, sortableKey, splitKey } from './evidence-table.ts';
 import type { ConnectionDelta, EndpointDelta, GraphDelta, ObservationWindow } from './graph-delta.ts';
 import { Observation } from './observation.ts';
-import { RecentKeys } from './recent-keys.ts';
-import { binLimit, type BinSet, binWidths, foldBin, unionBins } from './time-bins.ts';
+import { binWidths } from './time-bins.ts';
 
 /** DNS names kept per external endpoint: the first eight in the alphabet, whatever the order of arrival. */
 const dnsNameLimit = 8;
 /** Peers remembered by identity; beyond it the table starts anew, so that it never grows with flows. */
 const peerLimit = 1 << 17;
-const highestCount = 0xffff_ffff;
-/** The finest bins are marked modulo this prime, so that neither days nor hours coincide. */
-const markModulus = 127;
+/** All edges share it: an object for each would cost 32 bytes, and the edge's key leads to the evidence anyway. */
+const noAttributes: Readonly<Record<string, never>> = Object.freeze({});
+const keyRadix = 36;
 
 export interface TrafficGraphOptions {
   /** Width of the finest time bin, in whole seconds. */
@@ -34,69 +34,46 @@ export interface EndpointAttributes {
   readonly dnsNames: readonly string[];
 }
 
-/** An edge stands for all connections of one ordered pair; their evidence hangs in a chain that starts at `first`. */
-export interface EdgeAttributes {
-  first: number;
-}
-
 /**
- * Endpoints as nodes, an edge per ordered pair, and per connection a fixed 128 bytes of evidence, however many flows
- * there are. The same sightings give the same graph in any order, except that the count of a connection that is
- * reported twice with more than `rememberedConnections` others in between is counted twice.
+ * Endpoints as nodes (by `endpointId`), an edge per ordered pair, and 112 bytes of evidence per connection, however many
+ * flows there are. The same sightings give the same graph in any order, but for one thing: a connection that is reported
+ * twice with more than `rememberedConnections` others in between is counted twice.
  */
 export class TrafficGraph implements ConnectionSource {
   readonly binMs: number;
-  readonly graph = new DirectedGraph<EndpointAttributes, EdgeAttributes>();
-  readonly #widths: readonly number[];
-  readonly #table = new EvidenceTable();
+  /** For graph algorithms: read it, never write to it. `connectionsOfEdge` has what an edge stands for. */
+  readonly graph = new DirectedGraph<EndpointAttributes, Readonly<Record<string, never>>>();
+  readonly #store: EvidenceStore;
+  readonly #observation: Observation;
   readonly #endpoints: { readonly id: EndpointId; readonly endpoint: Endpoint }[] = [];
   readonly #positions = new Map<EndpointId, number>();
   readonly #peers = new Map<AttributedPeer, number>();
-  readonly #recent: RecentKeys;
-  readonly #observation: Observation;
 
   constructor({ binMs, rememberedConnections = 1 << 18 }: TrafficGraphOptions) {
     this.binMs = binMs;
-    this.#widths = binWidths(binMs);
-    this.#recent = new RecentKeys(rememberedConnections);
-    this.#observation = new Observation(this.#widths);
+    this.#store = new EvidenceStore(binMs, rememberedConnections);
+    this.#observation = new Observation(binWidths(binMs));
   }
 
   /** Number of distinct connections. */
   get size(): number {
-    return this.#table.rows;
+    return this.#store.table.rows;
   }
 
-  /** Counts one flow; `node` is the one that reported it, where the source says. */
+  /** Counts one flow; `node` is the one that reported it, empty where the source does not say. */
   observe(sighting: Sighting, node = ''): void {
-    const { client, server, port, protocol, directed, source, clientPort } = sighting;
     const timeMs = this.#validTime(sighting.timeMs);
     const endMs = Math.max(timeMs, this.#validTime(sighting.endMs));
     const bin = Math.floor(timeMs / this.binMs);
-    this.#observation.flow(source, node, timeMs, endMs, bin);
+    this.#observation.flow(sighting.source, node, timeMs, endMs, bin);
 
+    const { client, server, protocol, port, directed, clientIp, serverDnsNames } = sighting;
     const from = this.#peerPosition(client);
     const to = this.#peerPosition(server);
-    const row = this.#row(from, to, connectionKey(protocol, port, directed));
-    const verdict = verdictColumn(sighting.verdict);
-    let count = sighting.connections;
-    let bytes = sighting.bytes;
-    if (clientPort !== 0) {
-      const who = client.replica || (sighting.clientIp === undefined ? 0 : fnv1a(sighting.clientIp));
-      const high = hash3(row, who, (clientPort << 4) | verdict);
-      const low = hash3(server.replica, bin, high ^ who);
-      if (!this.#recent.add(high, low)) count = 0;
-      if (bytes > 0 && !this.#recent.add(low, high)) bytes = 0;
-    }
-    if (count > 0) this.#addCount(row, verdict, count);
-    if (bytes > 0) this.#addBytes(row, bytes);
-    this.#addSpan(row, timeMs, endMs);
-    this.#addBin(row, bin);
-    if (client.replica !== 0) this.#addReplica(row, column.clientReplicas, client.replica);
-    if (server.replica !== 0) this.#addReplica(row, column.serverReplicas, server.replica);
-    const answered = sighting.answered === undefined ? 0 : sighting.answered ? 2 : 1;
-    this.#addMeta(row, answered, 1 << flowSourceKinds.indexOf(source));
-    if (sighting.serverDnsNames !== undefined) this.#addDnsNames(to, sighting.serverDnsNames);
+    const row = this.#row(from, to, protocol, port, directed);
+    const who = client.replica === 0 && clientIp !== undefined ? fnv1a(clientIp) : client.replica;
+    this.#store.addSighting(row, sighting, who, timeMs, endMs, bin);
+    if (serverDnsNames !== undefined) this.#addDnsNames(to, serverDnsNames);
   }
 
   /** Counts what a source says that it lost. */
@@ -104,7 +81,7 @@ export class TrafficGraph implements ConnectionSource {
     this.#observation.loss(loss);
   }
 
-  /** Adds evidence from elsewhere; in any order and grouping the result is the same. Bins must be as wide as ours. */
+  /** Adds evidence from elsewhere, in any order and grouping. Throws RangeError when its bins are of another width. */
   merge(delta: GraphDelta): void {
     if (delta.binMs !== this.binMs) {
       throw new RangeError(`evidence in bins of ${delta.binMs} ms cannot be added to a graph of ${this.binMs} ms`);
@@ -115,37 +92,31 @@ export class TrafficGraph implements ConnectionSource {
       this.#addDnsNames(position, dnsNames);
       return position;
     });
-    for (const connection of delta.connections) this.#mergeConnection(connection, positions);
+    for (const connection of delta.connections) {
+      const from = positions[connection.source];
+      const to = positions[connection.destination];
+      if (from === undefined || to === undefined) throw new RangeError('a connection without its endpoint in a delta');
+      const row = this.#row(from, to, connection.protocol, connection.port, connection.directed);
+      this.#store.merge(row, connection);
+    }
   }
 
   snapshot(): GraphDelta {
     const { order, rank } = this.#canonicalOrder();
-    const endpoints: EndpointDelta[] = order.map((position) => {
+    const endpoints = order.map((position): EndpointDelta => {
       const { id, endpoint } = this.#endpointAt(position);
       return { endpoint, dnsNames: this.graph.getNodeAttribute(id, 'dnsNames') };
     });
-    const connections: ConnectionDelta[] = [];
-    for (const row of this.#canonicalRows(rank)) {
-      const { allowed, denied, audited, bytes, firstMs, lastMs, binMs, bins, sources, answered } = this.#evidence(row);
-      connections.push({
-        source: rank[this.#table.word(row, column.source)] ?? 0,
-        destination: rank[this.#table.word(row, column.destination)] ?? 0,
-        ...splitKey(this.#table.word(row, column.key)),
-        allowed,
-        denied,
-        audited,
-        bytes,
-        firstMs,
-        lastMs,
-        binMs,
-        bins,
-        marks: [0, 1, 2, 3].map((i) => this.#table.word(row, column.marks + i)),
-        clientReplicas: this.#replicas(row, column.clientReplicas),
-        serverReplicas: this.#replicas(row, column.serverReplicas),
-        sources,
-        answered,
-      });
-    }
+    const rankOf = (row: number, field: number) => rank[this.#store.table.word(row, field)] ?? 0;
+    const connections = Array.from(
+      this.#canonicalRows(rank),
+      (row): ConnectionDelta => ({
+        source: rankOf(row, column.source),
+        destination: rankOf(row, column.destination),
+        ...splitKey(this.#store.table.word(row, column.key)),
+        ...this.#store.delta(row),
+      }),
+    );
     const { flows, losses } = this.observation();
     return { version: 1, binMs: this.binMs, endpoints, connections, flows, losses };
   }
@@ -157,19 +128,16 @@ export class TrafficGraph implements ConnectionSource {
   connectionsOf(workload: WorkloadKey): readonly Connection[] {
     const id = endpointId({ kind: 'workload', workload });
     if (!this.graph.hasNode(id)) return [];
-    const found: Connection[] = [];
-    this.graph.forEachEdge(id, (_edge, { first }) => {
-      for (const row of this.#chain(first)) found.push(this.#connection(row));
-    });
+    const found = this.graph.edges(id).flatMap((edge) => this.connectionsOfEdge(edge));
     return found.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
 
-  /** The connections of one edge, by protocol, port, directed first. */
-  connectionsOfPair(source: EndpointId, destination: EndpointId): readonly Connection[] {
-    const edge = this.graph.hasNode(source) && this.graph.hasNode(destination) && this.graph.edge(source, destination);
-    if (!edge) return [];
-    const rows = [...this.#chain(this.graph.getEdgeAttribute(edge, 'first'))];
-    const key = (row: number) => sortableKey(this.#table.word(row, column.key));
+  /** What an edge of `graph` stands for, by protocol, port, directed first. */
+  connectionsOfEdge(edge: string): Connection[] {
+    const rows: number[] = [];
+    const { table } = this.#store;
+    for (let row = Number.parseInt(edge, keyRadix); row >= 0; row = table.word(row, column.next) - 1) rows.push(row);
+    const key = (row: number) => sortableKey(table.word(row, column.key));
     return rows.sort((a, b) => key(a) - key(b)).map((row) => this.#connection(row));
   }
 
@@ -185,17 +153,14 @@ export class TrafficGraph implements ConnectionSource {
 
   observation(): ObservationWindow {
     const flows = this.#observation.flows();
-    const span =
-      flows.length === 0
-        ? undefined
-        : {
-            firstMs: flows.reduce((least, { firstMs }) => Math.min(least, firstMs), Number.POSITIVE_INFINITY),
-            lastMs: flows.reduce((most, { lastMs }) => Math.max(most, lastMs), 0),
-          };
-    return { binMs: this.binMs, span, flows, losses: this.#observation.losses() };
+    const losses = this.#observation.losses();
+    if (flows.length === 0) return { binMs: this.binMs, span: undefined, flows, losses };
+    const firstMs = flows.reduce((least, node) => Math.min(least, node.firstMs), Number.POSITIVE_INFINITY);
+    const lastMs = flows.reduce((most, node) => Math.max(most, node.lastMs), 0);
+    return { binMs: this.binMs, span: { firstMs, lastMs }, flows, losses };
   }
 
-  /** Bins are stored in 32 bits; times outside of them (before 1970, or broken) are put at the edge. */
+  /** Bins are stored in 32 bits; a time outside of them (before 1970, or no number) is put at the edge. */
   #validTime(timeMs: number): number {
     return Math.max(0, Math.min(Math.floor(timeMs) || 0, this.binMs * 2 ** 32 - 1));
   }
@@ -226,115 +191,22 @@ export class TrafficGraph implements ConnectionSource {
     return found;
   }
 
-  #row(from: number, to: number, key: number): number {
-    const known = this.#table.find(from, to, key);
+  #row(from: number, to: number, protocol: number, port: number, directed: boolean): number {
+    const known = this.#store.find(from, to, protocol, port, directed);
     if (known >= 0) return known;
-    const row = this.#table.append(from, to, key);
-    this.#table.setDouble(row, doubleColumn.firstMs, Number.POSITIVE_INFINITY);
+    const row = this.#store.append(from, to, protocol, port, directed);
     const source = this.#endpointAt(from).id;
     const target = this.#endpointAt(to).id;
     const edge = this.graph.edge(source, target);
     if (edge === undefined) {
-      // A short key of our own and an attribute object of one field: graphology's own cost half as much memory again.
-      const added = this.graph.addDirectedEdgeWithKey(row.toString(36), source, target);
-      this.graph.replaceEdgeAttributes(added, { first: row });
+      this.graph.addDirectedEdgeWithKey(row.toString(keyRadix), source, target, noAttributes);
     } else {
-      this.#table.setWord(row, column.next, this.graph.getEdgeAttribute(edge, 'first') + 1);
-      this.graph.setEdgeAttribute(edge, 'first', row);
+      const { table } = this.#store;
+      const head = Number.parseInt(edge, keyRadix);
+      table.setWord(row, column.next, table.word(head, column.next));
+      table.setWord(head, column.next, row + 1);
     }
     return row;
-  }
-
-  *#chain(first: number): Iterable<number> {
-    for (let row = first; row >= 0; row = this.#table.word(row, column.next) - 1) yield row;
-  }
-
-  #mergeConnection(delta: ConnectionDelta, positions: readonly number[]): void {
-    const from = positions[delta.source];
-    const to = positions[delta.destination];
-    if (from === undefined || to === undefined) throw new RangeError('a connection of the delta has no such endpoint');
-    const row = this.#row(from, to, connectionKey(delta.protocol, delta.port, delta.directed));
-    this.#addCount(row, column.allowed, delta.allowed);
-    this.#addCount(row, column.denied, delta.denied);
-    this.#addCount(row, column.audited, delta.audited);
-    this.#addBytes(row, delta.bytes);
-    this.#addSpan(row, delta.firstMs, delta.lastMs);
-    const level = this.#widths.indexOf(delta.binMs);
-    if (level < 0) throw new RangeError(`a connection of the delta has bins of ${delta.binMs} ms`);
-    this.#addBins(row, { level, bins: delta.bins.map((start) => start / delta.binMs) });
-    delta.marks.forEach((mark, i) => this.#orWord(row, column.marks + i, mark));
-    for (const replica of delta.clientReplicas) this.#addReplica(row, column.clientReplicas, replica);
-    for (const replica of delta.serverReplicas) this.#addReplica(row, column.serverReplicas, replica);
-    const sources = delta.sources.reduce((bits, source) => bits | (1 << flowSourceKinds.indexOf(source)), 0);
-    this.#addMeta(row, answeredWords.indexOf(delta.answered), sources);
-  }
-
-  #addCount(row: number, field: number, count: number): void {
-    this.#table.setWord(row, field, Math.min(this.#table.word(row, field) + count, highestCount));
-  }
-
-  #addBytes(row: number, bytes: number): void {
-    const sum = this.#table.double(row, doubleColumn.bytes) + Math.floor(bytes);
-    this.#table.setDouble(row, doubleColumn.bytes, Math.min(sum, Number.MAX_SAFE_INTEGER));
-  }
-
-  #addSpan(row: number, firstMs: number, lastMs: number): void {
-    if (firstMs < this.#table.double(row, doubleColumn.firstMs)) {
-      this.#table.setDouble(row, doubleColumn.firstMs, firstMs);
-    }
-    if (lastMs > this.#table.double(row, doubleColumn.lastMs)) this.#table.setDouble(row, doubleColumn.lastMs, lastMs);
-  }
-
-  #addBin(row: number, bin: number): void {
-    const mark = bin % markModulus;
-    this.#orWord(row, column.marks + (mark >>> 5), 1 << (mark & 31));
-    const meta = this.#table.word(row, column.meta);
-    const count = binCount(meta);
-    const folded = foldBin(this.#widths, 0, binLevel(meta), bin);
-    for (let i = count - 1; i >= 0; i--) if (this.#table.word(row, column.bins + i) === folded) return;
-    this.#addBins(row, { level: 0, bins: [bin] });
-  }
-
-  #addBins(row: number, added: BinSet): void {
-    const { level, bins } = unionBins(this.#widths, this.#bins(row), added);
-    bins.forEach((bin, i) => this.#table.setWord(row, column.bins + i, bin));
-    const meta = this.#table.word(row, column.meta);
-    this.#table.setWord(row, column.meta, packMeta(level, bins.length, answeredOf(meta), sourceBits(meta)));
-  }
-
-  #bins(row: number): BinSet {
-    const meta = this.#table.word(row, column.meta);
-    const bins = Array.from({ length: binCount(meta) }, (_, i) => this.#table.word(row, column.bins + i));
-    return { level: binLevel(meta), bins };
-  }
-
-  #addMeta(row: number, answered: number, sources: number): void {
-    const meta = this.#table.word(row, column.meta);
-    const most = Math.max(answeredOf(meta), answered);
-    const bits = sourceBits(meta) | sources;
-    this.#table.setWord(row, column.meta, packMeta(binLevel(meta), binCount(meta), most, bits));
-  }
-
-  /** Keeps the smallest distinct hashes, ascending: which ones they are does not depend on the order of arrival. */
-  #addReplica(row: number, field: number, replica: number): void {
-    let candidate = replica >>> 0;
-    for (let i = 0; i < replicaLimit; i++) {
-      const kept = this.#table.word(row, field + i);
-      if (kept === candidate) return;
-      if (kept !== 0 && kept < candidate) continue;
-      this.#table.setWord(row, field + i, candidate);
-      if (kept === 0) return;
-      candidate = kept;
-    }
-  }
-
-  #replicas(row: number, field: number): number[] {
-    const hashes = Array.from({ length: replicaLimit }, (_, i) => this.#table.word(row, field + i));
-    return hashes.filter((hash) => hash !== 0);
-  }
-
-  #orWord(row: number, field: number, bits: number): void {
-    this.#table.setWord(row, field, this.#table.word(row, field) | bits);
   }
 
   #addDnsNames(position: number, names: readonly string[]): void {
@@ -347,41 +219,12 @@ export class TrafficGraph implements ConnectionSource {
   }
 
   #connection(row: number): Connection {
-    const { protocol, port, directed } = splitKey(this.#table.word(row, column.key));
-    const source = this.#endpointAt(this.#table.word(row, column.source)).endpoint;
-    const destination = this.#endpointAt(this.#table.word(row, column.destination)).endpoint;
+    const { table } = this.#store;
+    const { protocol, port, directed } = splitKey(table.word(row, column.key));
+    const source = this.#endpointAt(table.word(row, column.source)).endpoint;
+    const destination = this.#endpointAt(table.word(row, column.destination)).endpoint;
     const id = connectionId(source, destination, protocol, port, directed);
-    return { id, source, destination, protocol, port, directed, evidence: this.#evidence(row) };
-  }
-
-  #evidence(row: number): Evidence {
-    const meta = this.#table.word(row, column.meta);
-    const { level, bins } = this.#bins(row);
-    const binMs = this.#widths[level] ?? this.binMs;
-    return {
-      allowed: this.#table.word(row, column.allowed),
-      denied: this.#table.word(row, column.denied),
-      audited: this.#table.word(row, column.audited),
-      bytes: this.#table.double(row, doubleColumn.bytes),
-      firstMs: this.#table.double(row, doubleColumn.firstMs),
-      lastMs: this.#table.double(row, doubleColumn.lastMs),
-      bins: bins.map((bin) => bin * binMs),
-      binMs,
-      incidences: level === 0 ? bins.length : Math.max(binLimit + 1, this.#markCount(row)),
-      clientReplicas: this.#replicas(row, column.clientReplicas).length,
-      serverReplicas: this.#replicas(row, column.serverReplicas).length,
-      sources: flowSourceKinds.filter((_, i) => (sourceBits(meta) & (1 << i)) !== 0),
-      answered: answeredWords[answeredOf(meta)] ?? 'unknown',
-    };
-  }
-
-  /** Distinct residues of finest bins: never more than there were bins, close to it up to `markModulus`. */
-  #markCount(row: number): number {
-    let count = 0;
-    for (let i = 0; i < 4; i++) {
-      for (let bits = this.#table.word(row, column.marks + i); bits !== 0; bits &= bits - 1) count++;
-    }
-    return count;
+    return { id, source, destination, protocol, port, directed, evidence: this.#store.evidence(row) };
   }
 
   /** Positions of the endpoints ascending by id, and the rank of each position. */
@@ -397,53 +240,14 @@ export class TrafficGraph implements ConnectionSource {
   }
 
   #canonicalRows(rank: Uint32Array): Uint32Array {
-    const ranked = (row: number, field: number) => rank[this.#table.word(row, field)] ?? 0;
-    const key = (row: number) => sortableKey(this.#table.word(row, column.key));
-    return Uint32Array.from({ length: this.#table.rows }, (_, row) => row).sort(
+    const { table } = this.#store;
+    const ranked = (row: number, field: number) => rank[table.word(row, field)] ?? 0;
+    const key = (row: number) => sortableKey(table.word(row, column.key));
+    return Uint32Array.from({ length: table.rows }, (_, row) => row).sort(
       (a, b) =>
         ranked(a, column.source) - ranked(b, column.source) ||
         ranked(a, column.destination) - ranked(b, column.destination) ||
         key(a) - key(b),
     );
   }
-}
-
-const answeredWords = ['unknown', 'no', 'yes'] as const;
-
-function verdictColumn(verdict: FlowVerdict): number {
-  switch (verdict) {
-    case 'allowed':
-    case 'none':
-      return column.allowed;
-    case 'denied':
-      return column.denied;
-    case 'audited':
-      return column.audited;
-  }
-}
-
-/** Protocol, port, directed before undirected. */
-function sortableKey(key: number): number {
-  const { protocol, port, directed } = splitKey(key);
-  return protocol * 2 ** 17 + port * 2 + (directed ? 0 : 1);
-}
-
-function packMeta(level: number, count: number, answered: number, sources: number): number {
-  return (level | (count << 8) | (answered << 12) | (sources << 16)) >>> 0;
-}
-
-function binLevel(meta: number): number {
-  return meta & 0xff;
-}
-
-function binCount(meta: number): number {
-  return (meta >>> 8) & 0xf;
-}
-
-function answeredOf(meta: number): number {
-  return (meta >>> 12) & 3;
-}
-
-function sourceBits(meta: number): number {
-  return meta >>> 16;
 }

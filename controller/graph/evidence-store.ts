@@ -1,0 +1,225 @@
+import { type Evidence, replicaLimit } from '../model/connection.ts';
+import { type FlowSourceKind, flowSourceKinds, type FlowVerdict } from '../model/flow.ts';
+import type { Sighting } from '../model/sighting.ts';
+import { column, connectionKey, doubleColumn, EvidenceTable, halfColumn, mix } from './evidence-table.ts';
+import type { EvidenceDelta } from './graph-delta.ts';
+import { RecentKeys } from './recent-keys.ts';
+import { binLimit, type BinSet, binWidths, foldBin, unionBins } from './time-bins.ts';
+
+const highestCount = 0xffff_ffff;
+const answeredWords = ['unknown', 'no', 'yes'] as const;
+/** The finest bins are marked modulo this prime: neither hours nor days coincide with it. Fits the 96 bits of a row. */
+const markModulus = 89;
+const markWords = 3;
+
+/**
+ * Evidence per connection, a fixed number of bytes however many flows there are. Whatever is added is added by a union,
+ * a least, a most or a sum that stops at its limit, so that order and grouping leave no trace.
+ */
+export class EvidenceStore {
+  readonly table = new EvidenceTable();
+  readonly #widths: readonly number[];
+  readonly #finestMs: number;
+  readonly #recent: RecentKeys;
+
+  constructor(binMs: number, rememberedConnections: number) {
+    this.#finestMs = binMs;
+    this.#widths = binWidths(binMs);
+    this.#recent = new RecentKeys(rememberedConnections);
+  }
+
+  /** The row of a connection; -1 when there is none yet. */
+  find(source: number, destination: number, protocol: number, port: number, directed: boolean): number {
+    return this.table.find(source, destination, connectionKey(protocol, port, directed));
+  }
+
+  append(source: number, destination: number, protocol: number, port: number, directed: boolean): number {
+    const row = this.table.append(source, destination, connectionKey(protocol, port, directed));
+    this.table.setDouble(row, doubleColumn.firstMs, Number.POSITIVE_INFINITY);
+    return row;
+  }
+
+  /** Adds one sighting; `who` tells clients apart, `bin` is the finest bin of `timeMs`. */
+  addSighting(row: number, sighting: Sighting, who: number, timeMs: number, endMs: number, bin: number): void {
+    const { client, server, clientPort } = sighting;
+    const field = verdictColumn(sighting.verdict);
+    let { connections, bytes } = sighting;
+    if (clientPort !== 0) {
+      const high = mix(row, who, (clientPort << 4) | field);
+      const low = mix(server.replica, bin, high ^ who);
+      if (!this.#recent.add(high, low)) connections = 0;
+      if (bytes > 0 && !this.#recent.add(low, high)) bytes = 0;
+    }
+    if (connections > 0) this.#addCount(row, field, connections);
+    if (bytes > 0) this.#addBytes(row, bytes);
+    this.#addSpan(row, timeMs, endMs);
+    this.#addBin(row, bin);
+    if (client.replica !== 0) this.#addReplica(row, halfColumn.clientReplicas, shortHash(client.replica));
+    if (server.replica !== 0) this.#addReplica(row, halfColumn.serverReplicas, shortHash(server.replica));
+    const answered = sighting.answered === undefined ? 0 : sighting.answered ? 2 : 1;
+    this.#addMeta(row, answered, sourceBit(sighting.source));
+  }
+
+  /** Throws RangeError when the delta's bins are of a width that this store does not know. */
+  merge(row: number, delta: EvidenceDelta): void {
+    const level = this.#widths.indexOf(delta.binMs);
+    if (level < 0) throw new RangeError(`evidence in bins of ${delta.binMs} ms cannot be added here`);
+    this.#addCount(row, column.allowed, delta.allowed);
+    this.#addCount(row, column.denied, delta.denied);
+    this.#addCount(row, column.audited, delta.audited);
+    this.#addBytes(row, delta.bytes);
+    this.#addSpan(row, delta.firstMs, delta.lastMs);
+    this.#addBins(row, { level, bins: delta.bins.map((start) => Math.floor(start / delta.binMs)) });
+    delta.marks.forEach((mark, i) => this.#orWord(row, column.marks + i, mark));
+    for (const replica of delta.clientReplicas) this.#addReplica(row, halfColumn.clientReplicas, replica);
+    for (const replica of delta.serverReplicas) this.#addReplica(row, halfColumn.serverReplicas, replica);
+    const sources = delta.sources.reduce((bits, source) => bits | sourceBit(source), 0);
+    this.#addMeta(row, answeredWords.indexOf(delta.answered), sources);
+  }
+
+  evidence(row: number): Evidence {
+    const { marks, clientReplicas, serverReplicas, ...rest } = this.delta(row);
+    const exact = rest.binMs === this.#finestMs;
+    return {
+      ...rest,
+      incidences: exact ? rest.bins.length : Math.max(binLimit + 1, bitCount(marks)),
+      clientReplicas: clientReplicas.length,
+      serverReplicas: serverReplicas.length,
+    };
+  }
+
+  delta(row: number): EvidenceDelta {
+    const { table } = this;
+    const meta = table.word(row, column.meta);
+    const { level, bins } = this.#bins(row);
+    const binMs = this.#widths[level] ?? this.#finestMs;
+    return {
+      allowed: table.word(row, column.allowed),
+      denied: table.word(row, column.denied),
+      audited: table.word(row, column.audited),
+      bytes: table.double(row, doubleColumn.bytes),
+      firstMs: table.double(row, doubleColumn.firstMs),
+      lastMs: table.double(row, doubleColumn.lastMs),
+      binMs,
+      bins: bins.map((bin) => bin * binMs),
+      marks: Array.from({ length: markWords }, (_, i) => table.word(row, column.marks + i)),
+      clientReplicas: this.#replicas(row, halfColumn.clientReplicas),
+      serverReplicas: this.#replicas(row, halfColumn.serverReplicas),
+      sources: flowSourceKinds.filter((source) => (sourceBits(meta) & sourceBit(source)) !== 0),
+      answered: answeredWords[answeredOf(meta)] ?? 'unknown',
+    };
+  }
+
+  #addCount(row: number, field: number, count: number): void {
+    this.table.setWord(row, field, Math.min(this.table.word(row, field) + count, highestCount));
+  }
+
+  #addBytes(row: number, bytes: number): void {
+    const sum = this.table.double(row, doubleColumn.bytes) + Math.floor(bytes);
+    this.table.setDouble(row, doubleColumn.bytes, Math.min(sum, Number.MAX_SAFE_INTEGER));
+  }
+
+  #addSpan(row: number, firstMs: number, lastMs: number): void {
+    const { table } = this;
+    if (firstMs < table.double(row, doubleColumn.firstMs)) table.setDouble(row, doubleColumn.firstMs, firstMs);
+    if (lastMs > table.double(row, doubleColumn.lastMs)) table.setDouble(row, doubleColumn.lastMs, lastMs);
+  }
+
+  #addBin(row: number, bin: number): void {
+    const mark = bin % markModulus;
+    this.#orWord(row, column.marks + (mark >>> 5), 1 << (mark & 31));
+    const meta = this.table.word(row, column.meta);
+    const folded = foldBin(this.#widths, 0, binLevel(meta), bin);
+    for (let i = binCount(meta) - 1; i >= 0; i--) if (this.table.word(row, column.bins + i) === folded) return;
+    this.#addBins(row, { level: 0, bins: [bin] });
+  }
+
+  #addBins(row: number, added: BinSet): void {
+    const { level, bins } = unionBins(this.#widths, this.#bins(row), added);
+    bins.forEach((bin, i) => this.table.setWord(row, column.bins + i, bin));
+    const meta = this.table.word(row, column.meta);
+    this.table.setWord(row, column.meta, packMeta(level, bins.length, answeredOf(meta), sourceBits(meta)));
+  }
+
+  #bins(row: number): BinSet {
+    const meta = this.table.word(row, column.meta);
+    const bins = Array.from({ length: binCount(meta) }, (_, i) => this.table.word(row, column.bins + i));
+    return { level: binLevel(meta), bins };
+  }
+
+  #addMeta(row: number, answered: number, sources: number): void {
+    const meta = this.table.word(row, column.meta);
+    const most = Math.max(answeredOf(meta), answered);
+    const added = packMeta(binLevel(meta), binCount(meta), most, sourceBits(meta) | sources);
+    if (added !== meta) this.table.setWord(row, column.meta, added);
+  }
+
+  /** Keeps the smallest distinct hashes, ascending: which they are does not depend on the order of arrival. */
+  #addReplica(row: number, field: number, replica: number): void {
+    let candidate = replica;
+    for (let i = 0; i < replicaLimit; i++) {
+      const kept = this.table.half(row, field + i);
+      if (kept === candidate) return;
+      if (kept !== 0 && kept < candidate) continue;
+      this.table.setHalf(row, field + i, candidate);
+      if (kept === 0) return;
+      candidate = kept;
+    }
+  }
+
+  #replicas(row: number, field: number): number[] {
+    const hashes = Array.from({ length: replicaLimit }, (_, i) => this.table.half(row, field + i));
+    return hashes.filter((hash) => hash !== 0);
+  }
+
+  #orWord(row: number, field: number, bits: number): void {
+    this.table.setWord(row, field, this.table.word(row, field) | bits);
+  }
+}
+
+function verdictColumn(verdict: FlowVerdict): number {
+  switch (verdict) {
+    case 'allowed':
+    case 'none':
+      return column.allowed;
+    case 'denied':
+      return column.denied;
+    case 'audited':
+      return column.audited;
+  }
+}
+
+/** 16 bits tell three replicas apart well enough; two that collide count as one, which only ever holds back more. */
+function shortHash(replica: number): number {
+  return (replica ^ (replica >>> 16)) & 0xffff || 1;
+}
+
+function bitCount(words: readonly number[]): number {
+  let count = 0;
+  for (const word of words) for (let bits = word; bits !== 0; bits &= bits - 1) count++;
+  return count;
+}
+
+function sourceBit(source: FlowSourceKind): number {
+  return 1 << flowSourceKinds.indexOf(source);
+}
+
+function packMeta(level: number, count: number, answered: number, sources: number): number {
+  return (level | (count << 8) | (answered << 12) | (sources << 16)) >>> 0;
+}
+
+function binLevel(meta: number): number {
+  return meta & 0xff;
+}
+
+function binCount(meta: number): number {
+  return (meta >>> 8) & 0xf;
+}
+
+function answeredOf(meta: number): number {
+  return (meta >>> 12) & 3;
+}
+
+function sourceBits(meta: number): number {
+  return meta >>> 16;
+}
