@@ -1,7 +1,108 @@
-import type { Cluster } from '../../model/cluster.ts';
+import { serviceTargetFinder } from '../../attribution/service-targets.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { Problem } from '../../model/problem.ts';
+import { parseWorkloadKey } from '../../model/workload.ts';
 import type { ClusterReading } from '../../ports.ts';
+import { clusterCidrsOf } from './cluster-cidrs.ts';
+import { controllersOf } from './controllers.ts';
+import { distinctObjects } from './distinct-objects.ts';
+import { exposuresOf, webhooksOf } from './exposures.ts';
 import type { LocatedObject } from './located-object.ts';
-export function clusterFromObjects(objects: readonly LocatedObject[]): ClusterReading {
-  void objects;
-  return { cluster: {} as Cluster, problems: [], objects: new Map() };
+import { namespacesOf } from './namespaces.ts';
+import { isNetworkPolicy, networkPolicyFromObject } from './network-policy.ts';
+import { readNodes, withoutPodAddresses } from './nodes.ts';
+import { readPods } from './pods.ts';
+import { rootFinder } from './root-owner.ts';
+import { apiServerBehind, readBackends, readServices } from './services.ts';
+import { virtualPod, workloadsOf } from './workloads.ts';
+
+/** The cluster that these objects describe, in an order that does not depend on theirs. */
+export function clusterFromObjects(located: readonly LocatedObject[]): ClusterReading {
+  const { objects, problems: conflicts } = distinctObjects(located.map(inItsNamespace));
+  const problems: Problem[] = [...conflicts];
+  const controllers = controllersOf(objects, problems);
+  const findRoot = rootFinder(controllers);
+  const allNodes = readNodes(objects, problems);
+  const nodeIps = new Map(allNodes.map(({ name, ips }) => [name, ips]));
+  const podReadings = readPods(objects, findRoot, nodeIps, problems);
+  const workloads = workloadsOf(controllers, podReadings, findRoot);
+  const peopled = new Set(podReadings.map(({ pod }) => pod.workload));
+  const pods = [
+    ...podReadings.map(({ pod }) => pod),
+    ...[...workloads.values()].filter(({ key }) => !peopled.has(key)).map(virtualPod),
+  ].sort(byNameAndStart);
+  const nodes = withoutPodAddresses(
+    allNodes,
+    new Set(pods.flatMap(({ hostNetwork, ips }) => (hostNetwork ? [] : ips))),
+  );
+  const backends = readBackends(objects, problems);
+  const services = readServices(objects, backends, problems).sort(byName);
+  const servicesByName = new Map(services.map((service) => [`${service.namespace}/${service.name}`, service]));
+  const findTargets = serviceTargetFinder(pods);
+  const shapes = [
+    ...podReadings,
+    ...[...controllers.values()].flatMap(({ ref, template }) =>
+      template ? [{ root: findRoot(ref, template.labels), shape: template }] : [],
+    ),
+  ];
+  const policies = objects.filter(isNetworkPolicy).flatMap((object) => {
+    const reading = networkPolicyFromObject(object);
+    if ('policy' in reading) return [reading.policy];
+    problems.push(...reading.problems);
+    return [];
+  });
+  const cluster = {
+    namespaces: namespacesOf(
+      objects,
+      [
+        ...[...workloads.keys()].map((key) => parseWorkloadKey(key).namespace),
+        ...services.map(({ namespace }) => namespace),
+        ...policies.map(({ metadata }) => metadata.namespace),
+      ],
+      problems,
+    ),
+    workloads,
+    pods,
+    nodes: nodes.sort(byName),
+    services,
+    policies: policies.sort((a, b) => byName(a.metadata, b.metadata)),
+    webhooks: webhooksOf(objects, servicesByName, findTargets, problems),
+    exposures: exposuresOf(objects, servicesByName, shapes, findTargets, problems),
+    apiServer: apiServerBehind(backends),
+    cidrs: clusterCidrsOf(objects, nodes, pods, problems),
+  };
+  const counts = new Map<string, number>();
+  for (const { kind } of located) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return { cluster, problems, objects: counts };
+}
+
+const clusterScoped: ReadonlySet<string> = new Set([
+  'Namespace',
+  'Node',
+  'ServiceCIDR',
+  'IPPool',
+  'CiliumNode',
+  'ValidatingWebhookConfiguration',
+  'MutatingWebhookConfiguration',
+  'CustomResourceDefinition',
+  'APIService',
+]);
+
+/** An object without a namespace is in `default`, unless its kind has none. */
+function inItsNamespace(object: LocatedObject): LocatedObject {
+  if (clusterScoped.has(object.kind)) return object.namespace === '' ? object : { ...object, namespace: '' };
+  return object.namespace === '' ? { ...object, namespace: 'default' } : object;
+}
+
+function byName(
+  a: { readonly namespace?: string; readonly name: string },
+  b: { readonly namespace?: string; readonly name: string },
+): number {
+  const [namespaceA = '', namespaceB = ''] = [a.namespace, b.namespace];
+  if (namespaceA !== namespaceB) return namespaceA < namespaceB ? -1 : 1;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+function byNameAndStart(a: Pod, b: Pod): number {
+  return byName(a, b) || (a.startMs ?? 0) - (b.startMs ?? 0);
 }

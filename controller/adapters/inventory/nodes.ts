@@ -1,0 +1,70 @@
+import { canonicalIp, cidrRange, formatIp, parseCidr } from '../../model/cidr.ts';
+import type { Node } from '../../model/cluster.ts';
+import type { Labels } from '../../model/label-selector.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { LocatedObject } from './located-object.ts';
+import { nodeFields } from './object-schemas.ts';
+import { readFields } from './read-fields.ts';
+
+/** Annotations in which network plugins note the addresses that a node has inside of the pod network. */
+const addressAnnotations = [
+  'projectcalico.org/IPv4Address',
+  'projectcalico.org/IPv6Address',
+  'projectcalico.org/IPv4IPIPTunnelAddr',
+  'projectcalico.org/IPv4VXLANTunnelAddr',
+  'projectcalico.org/IPv6VXLANTunnelAddr',
+  'projectcalico.org/IPv4WireguardInterfaceAddr',
+  'network.cilium.io/ipv4-cilium-host',
+  'network.cilium.io/ipv6-cilium-host',
+  'network.cilium.io/ipv4-health-ip',
+  'network.cilium.io/ipv6-health-ip',
+] as const;
+
+/** The nodes with their addresses, those at the foot of their pod ranges included (bridge and overlay interfaces). */
+export function readNodes(objects: readonly LocatedObject[], problems: Problem[]): Node[] {
+  return objects
+    .filter(({ kind, apiVersion }) => kind === 'Node' && apiVersion === 'v1')
+    .flatMap((object) => {
+      const fields = readFields(nodeFields, object, problems);
+      if (!fields) return [];
+      const { metadata, spec, status } = fields;
+      const podCidrs = [...new Set([...(spec?.podCIDRs ?? []), ...(spec?.podCIDR ? [spec.podCIDR] : [])])];
+      const addresses = (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP');
+      const ips = [
+        ...addresses.map(({ address }) => canonicalIp(address)),
+        ...annotatedAddresses(metadata.annotations ?? {}),
+        ...podCidrs.flatMap(footOf),
+      ];
+      return [
+        {
+          name: object.name,
+          labels: metadata.labels ?? {},
+          ips: [...new Set(ips.filter((ip) => ip !== undefined))],
+          podCidrs,
+        },
+      ];
+    });
+}
+
+function annotatedAddresses(annotations: Labels): (string | undefined)[] {
+  return addressAnnotations.map((key) => {
+    const text = Object.hasOwn(annotations, key) ? annotations[key] : undefined;
+    return text === undefined ? undefined : canonicalIp(text.replace(/\/\d+$/, ''));
+  });
+}
+
+/** The range's own address (an overlay's interface) and the first after it (a bridge's): nodes take them, pods do not. */
+function footOf(podCidr: string): string[] {
+  const block = parseCidr(podCidr);
+  if (block === undefined) return [];
+  const [from, to] = cidrRange(block);
+  return [from, from + 1n].filter((value) => value <= to).map((value) => formatIp({ family: block.family, value }));
+}
+
+/** Nodes without addresses that pods were seen to own: then the plugin hands the foot of the range out like any other. */
+export function withoutPodAddresses(nodes: readonly Node[], podIps: ReadonlySet<string>): Node[] {
+  return nodes.map((node) => {
+    const feet = new Set(node.podCidrs.flatMap(footOf));
+    return { ...node, ips: node.ips.filter((ip) => !(feet.has(ip) && podIps.has(ip))) };
+  });
+}
