@@ -68,7 +68,10 @@ export interface Flow {
   readonly verdict: FlowVerdict;
   /** Whether the server was seen to answer; undefined when this record cannot tell. */
   readonly answered: boolean | undefined;
-  /** Connections that the record stands for, at least 1; only one side's report of an aggregate carries the count. */
+  /**
+   * Connections that the record stands for. 0 when it tells more about connections that another record counts: the other
+   * side's report of an aggregate, or an answer or the bytes of a connection already reported.
+   */
   readonly connections: number;
   /** Bytes in both directions, 0 when not known. */
   readonly bytes: number;

@@ -7,6 +7,18 @@ export const problemCodes = {
     means: 'A file or directory that was named does not exist or cannot be read.',
     fix: 'Check the path and its permissions.',
   },
+  ArgumentInvalid: {
+    means: 'An argument of the command line does not have the form that the command expects.',
+    fix: 'Write it as the message says; nanoseg COMMAND --help has examples.',
+  },
+  WorkloadNotFound: {
+    means: 'No workload of the inventory has the name that was given.',
+    fix: 'Check namespace and name; nanoseg connectivity DIR lists all workloads.',
+  },
+  WorkloadAmbiguous: {
+    means: 'Several workloads fit the name or the address that was given.',
+    fix: 'Write namespace/kind/name.',
+  },
   ManifestUnreadable: {
     means: 'A document of a manifest file is neither YAML nor JSON, or is no Kubernetes object.',
     fix: 'Correct the document at the line that is named, or render the template that it is part of first.',
@@ -35,6 +47,18 @@ export const problemCodes = {
     means:
       'A part of a proposal cannot be said in the dialect, or is not enforced by the network plugin; it is left out.',
     fix: 'Choose another dialect with --dialect, correct the network plugin in the profile, or accept the connection as denied.',
+  },
+  SnapshotUnreadable: {
+    means: 'A stored traffic graph is cut off, broken or of another version.',
+    fix: 'Use a snapshot that this version of nanoseg wrote, or read the flows again.',
+  },
+  FlowFormatUnknown: {
+    means: 'No record at the beginning of a flow file belongs to a format that nanoseg reads.',
+    fix: 'Compare the file with docs/flow-files.md; name its format when its first records are damaged.',
+  },
+  FlowFileUnusable: {
+    means: 'A flow file is empty, or none of its lines can be used.',
+    fix: 'Look at the reasons given for its lines; record the flows again if the file is damaged.',
   },
 } as const satisfies Record<string, { readonly means: string; readonly fix: string }>;
 

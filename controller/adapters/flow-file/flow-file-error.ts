@@ -1,0 +1,12 @@
+import type { Problem } from '../../model/problem.ts';
+
+/** Thrown by a flow file that cannot be used at all; single bad records are counted in the batches instead. */
+export class FlowFileError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem, options?: ErrorOptions) {
+    super(problem.message, options);
+    this.name = 'FlowFileError';
+    this.problem = problem;
+  }
+}

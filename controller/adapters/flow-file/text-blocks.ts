@@ -1,0 +1,48 @@
+import { isUtf8 } from 'node:buffer';
+
+/** Whole lines of a file, decoded at once because that is many times faster than line by line. */
+export interface TextBlock {
+  /** Lines without their last newline. */
+  readonly text: string;
+  /** False when some bytes were no UTF-8; each such place is a U+FFFD in the text. */
+  readonly isUtf8: boolean;
+  /** The text stands for one line whose bytes were over the limit, and is empty. */
+  readonly tooLong: boolean;
+}
+
+const newline = 10;
+
+/** Cuts a stream of bytes into blocks of whole lines, holding at most `limitBytes` of an unfinished line in memory. */
+export async function* textBlocks(chunks: AsyncIterable<Buffer>, limitBytes: number): AsyncGenerator<TextBlock> {
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  let discarding = false;
+  for await (const chunk of chunks) {
+    const first = chunk.indexOf(newline);
+    if (first < 0) {
+      restBytes += chunk.length;
+      if (restBytes > limitBytes) discarding = true;
+      if (discarding) rest = [];
+      else rest.push(chunk);
+      continue;
+    }
+    const last = chunk.lastIndexOf(newline);
+    const isOverLimit = discarding || restBytes + first > limitBytes;
+    if (isOverLimit) {
+      yield { text: '', isUtf8: true, tooLong: true };
+      if (last > first) yield blockOf(chunk.subarray(first + 1, last));
+    } else {
+      yield blockOf(rest.length === 0 ? chunk.subarray(0, last) : Buffer.concat([...rest, chunk.subarray(0, last)]));
+    }
+    const tail = chunk.subarray(last + 1);
+    discarding = tail.length > limitBytes;
+    rest = discarding || tail.length === 0 ? [] : [tail];
+    restBytes = tail.length;
+  }
+  if (discarding) yield { text: '', isUtf8: true, tooLong: true };
+  else if (restBytes > 0) yield blockOf(Buffer.concat(rest));
+}
+
+function blockOf(bytes: Buffer): TextBlock {
+  return { text: bytes.toString('utf8'), isUtf8: isUtf8(bytes), tooLong: false };
+}
