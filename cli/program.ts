@@ -1,5 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { problemCodes } from '../controller/model/problem-codes.ts';
+import { connectivityCommand } from './commands/connectivity.ts';
+import { diffCommand } from './commands/diff.ts';
+import { explainCommand } from './commands/explain.ts';
 import { exitCode, InputError, type Terminal } from './terminal.ts';
 
 const exitCodeHelp = `
@@ -20,8 +23,8 @@ export function program(terminal: Terminal, version: string): Command {
 }
 
 /** In the order in which `nanoseg --help` lists them. */
-function commands(_terminal: Terminal): Command[] {
-  return [];
+function commands(terminal: Terminal): Command[] {
+  return [connectivityCommand(terminal), explainCommand(terminal), diffCommand(terminal)];
 }
 
 /** Runs one command line (without node and script) to its exit code; never throws for what a user can cause. */

@@ -37,6 +37,8 @@ export type CniFact =
   | 'anyNodeExempt';
 
 const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
+  // What the API promises (endPort since 1.25, SCTP since 1.20, a pod's own node reaches it), and nothing that plugins
+  // are known to do differently.
   generic: {
     ipBlockMatchesPods: 'unknown',
     ipBlockMatchesNodes: 'unknown',
@@ -48,6 +50,7 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
     egressSees: 'unknown',
     dialects: ['kubernetes'],
   },
+  // `nets` of a rule match any address; the host's own traffic to its workloads is accepted before policy.
   calico: {
     ipBlockMatchesPods: 'yes',
     ipBlockMatchesNodes: 'yes',
@@ -59,28 +62,34 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
     egressSees: 'backend',
     dialects: ['kubernetes'],
   },
+  // CIDR rules match neither endpoints nor, unless policy-cidr-match-mode says nodes, hosts (cilium issue 12277);
+  // allow-localhost defaults to always; endPort since 1.16, ignored before (issue 28684); SCTP has to be switched on.
   cilium: {
     ipBlockMatchesPods: 'no',
     ipBlockMatchesNodes: 'no',
     namedPorts: 'yes',
-    endPort: 'unknown',
+    endPort: 'yes',
     sctp: 'unknown',
     ownNodeExempt: 'yes',
     anyNodeExempt: 'no',
     egressSees: 'backend',
     dialects: ['kubernetes', 'cilium'],
   },
+  // The controller turns selectors into addresses, so an ipBlock is like any other; named ports on ingress were not
+  // resolved on every version (amazon-network-policy-controller-k8s issue 81); its conformance runs cover SCTP; the
+  // agent sees egress before kube-proxy.
   'aws-vpc-cni': {
     ipBlockMatchesPods: 'yes',
     ipBlockMatchesNodes: 'yes',
-    namedPorts: 'yes',
+    namedPorts: 'unknown',
     endPort: 'yes',
-    sctp: 'unknown',
+    sctp: 'yes',
     ownNodeExempt: 'yes',
     anyNodeExempt: 'unknown',
     egressSees: 'service',
     dialects: ['kubernetes'],
   },
+  // iptables with ipsets; endPort is asked for in azure-container-networking issue 2313.
   'azure-npm': {
     ipBlockMatchesPods: 'yes',
     ipBlockMatchesNodes: 'unknown',
@@ -92,6 +101,7 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
     egressSees: 'backend',
     dialects: ['kubernetes'],
   },
+  // Built on Cilium, whose version and settings the provider chooses; it does not offer CiliumNetworkPolicy.
   'gke-dataplane-v2': {
     ipBlockMatchesPods: 'no',
     ipBlockMatchesNodes: 'no',
@@ -103,6 +113,7 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
     egressSees: 'backend',
     dialects: ['kubernetes'],
   },
+  // Open vSwitch flows on addresses.
   antrea: {
     ipBlockMatchesPods: 'yes',
     ipBlockMatchesNodes: 'yes',
@@ -114,6 +125,8 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
     egressSees: 'backend',
     dialects: ['kubernetes'],
   },
+  // iptables with ipsets; traffic of the pod's own node is accepted first (kube-router issue 87), other nodes' is not
+  // (issue 332).
   'kube-router': {
     ipBlockMatchesPods: 'yes',
     ipBlockMatchesNodes: 'yes',
@@ -121,7 +134,7 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
     endPort: 'yes',
     sctp: 'unknown',
     ownNodeExempt: 'yes',
-    anyNodeExempt: 'unknown',
+    anyNodeExempt: 'no',
     egressSees: 'backend',
     dialects: ['kubernetes'],
   },

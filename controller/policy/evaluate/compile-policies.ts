@@ -3,6 +3,7 @@ import {
   cidrContains,
   cidrSet,
   isEmptyAddresses,
+  noAddresses,
   parseCidr,
   subtractAddresses,
   unionAddresses,
@@ -27,6 +28,8 @@ export interface CompiledRule {
   readonly everyone: boolean;
   /** Positions in `CompiledPolicies.selections`. */
   readonly selections: readonly number[];
+  /** Its ipBlocks as they are written, the valid ones. */
+  readonly blocks: readonly IpBlock[];
   /** Position in `CompiledPolicies.addressSets` of all its ipBlocks together. */
   readonly addressSet: number | undefined;
   /** Undefined: every port of every protocol. */
@@ -117,10 +120,13 @@ class Compilation {
     ports: readonly PolicyPort[] = [],
   ): CompiledRule {
     const selections = new Set<number>();
-    let addresses: CidrSet = { v4: [], v6: [] };
+    const blocks: IpBlock[] = [];
+    let addresses: CidrSet = noAddresses;
     for (const { ipBlock, podSelector, namespaceSelector } of peers) {
       if (ipBlock) {
-        if (!podSelector && !namespaceSelector) addresses = unionAddresses(addresses, blockAddresses(ipBlock));
+        const block = podSelector || namespaceSelector ? noAddresses : blockAddresses(ipBlock);
+        if (!isEmptyAddresses(block)) blocks.push(ipBlock);
+        addresses = unionAddresses(addresses, block);
       } else if (namespaceSelector) {
         selections.add(this.#selection(this.#index.selectPods({ selector: namespaceSelector }, podSelector ?? {})));
       } else if (podSelector) {
@@ -133,6 +139,7 @@ class Compilation {
       number,
       everyone: peers.length === 0,
       selections: [...selections],
+      blocks,
       addressSet: isEmptyAddresses(addresses) ? undefined : this.#addressSet(addresses),
       ports: ports.length === 0 ? undefined : ports,
     };
@@ -165,7 +172,7 @@ function blockAddresses({ cidr, except = [] }: IpBlock): CidrSet {
   const block = parseCidr(cidr);
   const holes = except.map(parseCidr).filter((hole) => hole !== undefined);
   const valid = block && holes.length === except.length && holes.every((hole) => cidrContains(block, hole));
-  return valid ? subtractAddresses(cidrSet([block]), cidrSet(holes)) : { v4: [], v6: [] };
+  return valid ? subtractAddresses(cidrSet([block]), cidrSet(holes)) : noAddresses;
 }
 
 function pushTo<Value>(map: Map<number, Value[]>, key: number, value: Value): void {

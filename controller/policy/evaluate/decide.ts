@@ -1,4 +1,4 @@
-import { formatAddresses, formatIp } from '../../model/cidr.ts';
+import { formatIp } from '../../model/cidr.ts';
 import { hasConnection } from '../../model/connection-set.ts';
 import type { PolicyProtocol } from '../../model/protocol.ts';
 import { parseWorkloadKey, type WorkloadRef } from '../../model/workload.ts';
@@ -55,7 +55,8 @@ export function decide(
   }
   const bySentence = new Map<string, { verdict: Verdict; reason: Reason }>();
   for (const each of found) if (!bySentence.has(each.reason.sentence)) bySentence.set(each.reason.sentence, each);
-  const distinct = [...bySentence.values()];
+  // That a side is free says least.
+  const distinct = [...bySentence.values()].sort((a, b) => Number(isFree(a.reason)) - Number(isFree(b.reason)));
   const deciding = distinct.filter((each) => each.verdict === verdict);
   const reasons = [...deciding, ...distinct.filter((each) => each.verdict !== verdict)].map(({ reason }) => reason);
   if (verdict !== 'unknown' || deciding.length > 0) return { verdict, reasons };
@@ -136,6 +137,10 @@ function sideReasons(
 
 function free(direction: Direction, sentence: string): Reason {
   return { kind: 'not-isolated', direction, sentence };
+}
+
+function isFree({ kind }: Reason): boolean {
+  return kind === 'not-isolated';
 }
 
 function exemptionReasons(
@@ -230,15 +235,16 @@ function isolationSentence(
       return named || hasConnection(permit.possible, protocol, port);
     });
   const peers = new Set<string>();
-  for (const { selections, addressSet } of opening) {
+  for (const { selections, blocks } of opening) {
     for (const selection of selections) {
       for (const id of compiled.selections[selection] ?? []) {
         const workload = index.workloads[index.classes[id]?.workload as number];
         if (workload) peers.add(workloadName(evaluation, workload));
       }
     }
-    const set = addressSet === undefined ? undefined : compiled.addressSets[addressSet];
-    if (set) for (const cidr of formatAddresses(set)) peers.add(cidr);
+    for (const { cidr, except = [] } of blocks) {
+      peers.add(except.length === 0 ? cidr : `${cidr} (except ${except.join(', ')})`);
+    }
   }
   const isolating = policies.map((policy) => `policy ${policy.name}`).join(', ');
   if (peers.size === 0) {

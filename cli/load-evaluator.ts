@@ -1,0 +1,29 @@
+import { Option } from 'commander';
+import { readCluster } from '../controller/adapters/workspace/read-cluster.ts';
+import { type CniName, cniNames } from '../controller/model/profile.ts';
+import { cniProfile } from '../controller/policy/cni-profiles.ts';
+import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
+import { compilePolicies } from '../controller/policy/evaluate/compile-policies.ts';
+import { type Evaluator, evaluator } from '../controller/policy/evaluate/evaluator.ts';
+import { InputError } from './terminal.ts';
+
+export function cniOption(): Option {
+  return new Option('--cni <name>', 'network plugin that decides where plugins disagree')
+    .choices(cniNames)
+    .default('generic');
+}
+
+/** The evaluator for the cluster and the policies in a directory. Throws InputError with everything that is wrong there. */
+export async function loadEvaluator(directory: string, cni: CniName): Promise<Evaluator> {
+  const { cluster, problems } = await readCluster([directory]);
+  if (problems.length > 0) throw new InputError(problems);
+  const index = indexCluster(cluster);
+  return evaluator(index, compilePolicies(index, cluster.policies), cniProfile(cni));
+}
+
+/** What a person can do about answers that are unknown. */
+export function unknownHint(cni: CniName): string {
+  return cni === 'generic'
+    ? 'Name the network plugin with --cni to decide what plugins do differently; for ipBlocks, read Pod objects with their addresses too.'
+    : `Read Pod objects with their addresses too, or look at \`nanoseg explain\`: CNI ${cni} does not settle these.`;
+}
