@@ -2,6 +2,8 @@ import type { PlannedAttempt, PlannedWorkload, WorldPlan } from './plan.ts';
 import type { Random } from './random.ts';
 import { tripleId } from './triple.ts';
 
+const scannedPorts = [21, 22, 23, 25, 111, 445, 2375, 3306, 3389, 5900, 6379, 11211];
+
 /** What an intruder inside and a curious neighbour outside would try; none of it is ever a legitimate triple. */
 export function drawAttempts(random: Random, plan: WorldPlan): PlannedAttempt[] {
   const legitimate = new Set(plan.connections.map(tripleId));
@@ -11,8 +13,8 @@ export function drawAttempts(random: Random, plan: WorldPlan): PlannedAttempt[] 
   const attempts: PlannedAttempt[] = [];
   const intruder = random.pick(steady);
   const scanKind = random.pick(['denied-scan', 'unanswered-scan'] as const);
-  for (const target of inside) {
-    for (const port of [21, 22, 23, 2375, 3306, 5900, 6379, 11211]) {
+  for (const target of steady) {
+    for (const port of scannedPorts) {
       if (target.key !== intruder.key) attempts.push(toWorkload(scanKind, intruder, target, port));
     }
   }

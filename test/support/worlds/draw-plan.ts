@@ -135,7 +135,7 @@ function drawOutside(
   const port = one.ports.find(({ protocol }) => protocol === 'TCP')?.number;
   if (port === undefined) return found;
   if (one.service?.type === 'LoadBalancer') found.push(...clientsOf(random, one, port, dualStack, perDay));
-  if (one.webhook) found.push(call({ kind: 'node' }, self, 'TCP', port, false, perDay));
+  if (one.webhook) found.push(call({ kind: 'apiserver' }, self, 'TCP', port, false, perDay));
   if (random.chance(0.3)) found.push(call({ kind: 'own-node' }, self, 'TCP', port, false, perDay));
   return found;
 }

@@ -25,6 +25,8 @@ const stems =
   );
 /** Names that begin with each other, so that a pod name's beginning tells nothing. */
 const endings = ['', '-worker', '-worker-canary', '-db', '-api', '-cache'];
+/** Label values that a YAML reader takes for something else unless they are quoted. */
+const yamlTraps = ['on', 'no', 'null', '1e3', '0x1f', '012', '2026-03-02', 'true'];
 const teams = ['red', 'green', 'blue'];
 
 export function drawNamespaces(random: Random, count: number, traits: WorldTraits): PlannedNamespace[] {
@@ -84,6 +86,7 @@ function drawLabels(random: Random, name: string, stem: string): Labels {
     { app: name },
     { 'app.kubernetes.io/name': stem, 'app.kubernetes.io/instance': name },
     { role: stem, unit: name },
+    { app: name, stage: random.pick(yamlTraps) },
     { 'k8s-app': name },
   ]);
 }

@@ -1,4 +1,4 @@
-import { cidrContains, parseCidr } from '../../../controller/model/cidr.ts';
+import { type Cidr, cidrContains, parseCidr } from '../../../controller/model/cidr.ts';
 import { type LabelSelector, type Labels, matchesSelector } from '../../../controller/model/label-selector.ts';
 import type { NetworkPolicy, PolicyPeer, PolicyPort, PolicyType } from '../../../controller/model/network-policy.ts';
 import type { PolicyProtocol } from '../../../controller/model/protocol.ts';
@@ -11,6 +11,9 @@ export type Opposite =
   | { readonly kind: 'node'; readonly ips: readonly string[] }
   | { readonly kind: 'external'; readonly ips: readonly string[] };
 
+export const everyPort = 'every port';
+export type OpenedPort = PolicyPort | typeof everyPort;
+
 /** Whether an ipBlock matches the address of a pod: network plugins disagree, so that a judge asks both. */
 export type BlockReading = 'blocks-match-pods' | 'blocks-match-no-pod';
 
@@ -21,6 +24,8 @@ export type BlockReading = 'blocks-match-pods' | 'blocks-match-no-pod';
 export class Judge {
   readonly #namespaces: ReadonlyMap<string, Labels>;
   readonly #policies: readonly NetworkPolicy[];
+  readonly #selecting = new Map<PodLife, Readonly<Record<PolicyType, readonly NetworkPolicy[]>>>();
+  readonly #blocks = new Map<string, Cidr | undefined>();
 
   constructor(deployed: Deployed, policies: readonly NetworkPolicy[]) {
     this.#namespaces = new Map(deployed.plan.namespaces.map(({ name, labels }) => [name, labels]));
@@ -40,30 +45,41 @@ export class Judge {
     port: number,
     reading: BlockReading,
   ): boolean {
-    const policies = this.#over(pod, direction);
-    if (policies.length === 0) return true;
+    if (!this.isolated(pod, direction)) return true;
     const server = direction === 'Ingress' ? pod : opposite.kind === 'pod' ? opposite.life : undefined;
-    return policies.some(({ metadata, spec }) => {
+    return this.openedPorts(pod, direction, opposite, reading).some((one) => meetsPort(one, server, protocol, port));
+  }
+
+  /** Ports of the rules over an isolated `pod` whose peers meet the other side; `everyPort` for rules without ports. */
+  openedPorts(pod: PodLife, direction: PolicyType, opposite: Opposite, reading: BlockReading): OpenedPort[] {
+    return this.#over(pod, direction).flatMap(({ metadata, spec }) => {
       const rules =
         direction === 'Ingress'
           ? (spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, ports }))
           : (spec.egress ?? []).map(({ to, ports }) => ({ peers: to, ports }));
-      return rules.some(
-        ({ peers = [], ports = [] }) =>
-          (peers.length === 0 || peers.some((peer) => this.#meets(peer, metadata.namespace, opposite, reading))) &&
-          (ports.length === 0 || ports.some((one) => meetsPort(one, server, protocol, port))),
-      );
+      return rules
+        .filter(
+          ({ peers = [] }) =>
+            peers.length === 0 || peers.some((peer) => this.#meets(peer, metadata.namespace, opposite, reading)),
+        )
+        .flatMap(({ ports = [] }): readonly OpenedPort[] => (ports.length === 0 ? [everyPort] : ports));
     });
   }
 
-  #over(pod: PodLife, direction: PolicyType): NetworkPolicy[] {
+  #over(pod: PodLife, direction: PolicyType): readonly NetworkPolicy[] {
     if (pod.workload.hostNetwork) return [];
-    return this.#policies.filter(
-      ({ metadata, spec }) =>
-        metadata.namespace === pod.workload.namespace &&
-        matchesSelector(spec.podSelector, pod.labels) &&
-        (spec.policyTypes ?? defaultTypes(spec.egress)).includes(direction),
-    );
+    let over = this.#selecting.get(pod);
+    if (over === undefined) {
+      const selecting = this.#policies.filter(
+        ({ metadata, spec }) =>
+          metadata.namespace === pod.workload.namespace && matchesSelector(spec.podSelector, pod.labels),
+      );
+      const of = (one: PolicyType) =>
+        selecting.filter(({ spec }) => (spec.policyTypes ?? defaultTypes(spec.egress)).includes(one));
+      over = { Ingress: of('Ingress'), Egress: of('Egress') };
+      this.#selecting.set(pod, over);
+    }
+    return over[direction];
   }
 
   #meets(peer: PolicyPeer, home: string, opposite: Opposite, reading: BlockReading): boolean {
@@ -73,7 +89,7 @@ export class Judge {
       if (pod && reading === 'blocks-match-no-pod') return false;
       const ips = opposite.kind === 'pod' ? opposite.life.ips : opposite.ips;
       const inside = (cidr: string, ip: string) => {
-        const [outer, inner] = [parseCidr(cidr), parseCidr(ip)];
+        const [outer, inner] = [this.#block(cidr), this.#block(ip)];
         return outer !== undefined && inner !== undefined && cidrContains(outer, inner);
       };
       return ips.some((ip) => inside(ipBlock.cidr, ip) && !(ipBlock.except ?? []).some((cidr) => inside(cidr, ip)));
@@ -85,6 +101,11 @@ export class Judge {
     return rightNamespace && matchesSelector(podSelector ?? {}, opposite.life.labels);
   }
 
+  #block(text: string): Cidr | undefined {
+    if (!this.#blocks.has(text)) this.#blocks.set(text, parseCidr(text));
+    return this.#blocks.get(text);
+  }
+
   #namespaceMeets(selector: LabelSelector, namespace: string): boolean {
     return matchesSelector(selector, this.#namespaces.get(namespace) ?? {});
   }
@@ -94,7 +115,13 @@ function defaultTypes(egress: readonly unknown[] | undefined): readonly PolicyTy
   return (egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
 }
 
-function meetsPort(one: PolicyPort, server: PodLife | undefined, protocol: PolicyProtocol, port: number): boolean {
+export function meetsPort(
+  one: OpenedPort,
+  server: PodLife | undefined,
+  protocol: PolicyProtocol,
+  port: number,
+): boolean {
+  if (one === everyPort) return true;
   if ((one.protocol ?? 'TCP') !== protocol) return false;
   if (one.port === undefined) return true;
   if (typeof one.port === 'number') return one.port <= port && port <= (one.endPort ?? one.port);

@@ -1,5 +1,5 @@
 import type { Deployed, PodLife, WorldNode } from './deploy.ts';
-import type { PlannedNamespace, PlannedWorkload } from './plan.ts';
+import type { PlannedNamespace, PlannedServicePort, PlannedWorkload } from './plan.ts';
 
 /** A Kubernetes object as `kubectl get -o json` prints it. */
 export type KubernetesObject = Readonly<Record<string, unknown>>;
@@ -267,6 +267,11 @@ export function nodePortOf(index: number, port: number): number {
   return 30_000 + ((index * 8 + port) % 2_700);
 }
 
+/** The first TCP port of its Service: API servers call webhooks by HTTPS. */
+export function webhookPort({ service }: PlannedWorkload): PlannedServicePort | undefined {
+  return service?.ports.find(({ protocol }) => protocol === 'TCP');
+}
+
 function webhookObject(one: PlannedWorkload): KubernetesObject {
   const { namespace, service } = one;
   return {
@@ -276,7 +281,7 @@ function webhookObject(one: PlannedWorkload): KubernetesObject {
     webhooks: [
       {
         name: `${one.name}.example.org`,
-        clientConfig: { service: { namespace, name: service?.name, port: service?.ports[0]?.port } },
+        clientConfig: { service: { namespace, name: service?.name, port: webhookPort(one)?.port } },
       },
     ],
   };

@@ -1,7 +1,7 @@
 import type { PolicyProtocol } from '../../../controller/model/protocol.ts';
 import type { Deployed, PodLife, WorldNode } from './deploy.ts';
 import { apiServerService, loadBalancerAddress, serviceAddress } from './kubernetes-objects.ts';
-import type { AttemptKind, Party, PlannedConnection } from './plan.ts';
+import type { AttemptKind, Party, PlannedAttempt, PlannedConnection } from './plan.ts';
 import { type Random, randomOf } from './random.ts';
 
 /** Where a packet really came from or went to. */
@@ -25,6 +25,8 @@ export interface TrafficEvent {
   readonly hiddenClient: string | undefined;
   readonly verdict: 'allowed' | 'denied';
   readonly answered: boolean;
+  /** The connection or attempt of the plan that it is one instance of. */
+  readonly origin: PlannedConnection | PlannedAttempt;
   /** What it was tried for; undefined: legitimate. */
   readonly attempt: AttemptKind | undefined;
 }
@@ -46,12 +48,13 @@ export function drawTraffic(deployed: Deployed, seed: number): TrafficEvent[] {
     const only = one.kind === 'single-replica' ? 0 : undefined;
     const denied = one.kind === 'denied-scan';
     const answered = !denied && one.kind !== 'unanswered-scan';
-    const times = one.kind === 'denied-scan' || one.kind === 'unanswered-scan' ? 1 : leastTimes;
+    const times = one.kind === 'denied-scan' || one.kind === 'unanswered-scan' ? 1 : 3 * leastTimes;
     return opened(draw, world, once, times, only).map(
       (event): TrafficEvent => ({
         ...event,
         verdict: denied ? 'denied' : 'allowed',
         answered,
+        origin: one,
         attempt: one.kind,
       }),
     );
@@ -78,7 +81,7 @@ function opened(
     if (server === undefined) continue;
     const client = siteOf(random, stage, one.source, timeMs, onlyReplica ?? turn, server);
     if (client === undefined || sameSite(client, server)) continue;
-    const [from, to] = sameFamily(random, client, server);
+    const [from, to] = sameFamily(random, client, server, one.viaService || callsWebhook(server));
     if (from === undefined || to === undefined) continue;
     events.push({
       timeMs,
@@ -91,6 +94,7 @@ function opened(
       hiddenClient: hiddenClient(random, one, from),
       verdict: 'allowed',
       answered: true,
+      origin: one,
       attempt: undefined,
     });
   }
@@ -140,14 +144,14 @@ function siteOf(
     }
     case 'node': {
       const own = opposite?.kind === 'pod' ? opposite.life.node : undefined;
-      const callsWebhook = opposite?.kind === 'pod' && opposite.life.workload.webhook;
-      const node = callsWebhook ? nodes[0] : random.pick(nodes.filter((one) => one !== own));
-      return node && { kind: 'node', ip: '', node };
+      const node = random.pick(nodes.filter((one) => one !== own));
+      return { kind: 'node', ip: '', node };
     }
     case 'own-node':
       return opposite?.kind === 'pod' ? { kind: 'node', ip: '', node: opposite.life.node } : undefined;
     case 'apiserver': {
       const node = nodes[0] as WorldNode;
+      if (opposite !== undefined) return { kind: 'node', ip: '', node };
       return { kind: 'apiserver', ip: node.ips[0] as string, node };
     }
     case 'external':
@@ -157,13 +161,19 @@ function siteOf(
   }
 }
 
+function callsWebhook(server: Site): boolean {
+  return server.kind === 'pod' && server.life.workload.webhook;
+}
+
 function sameSite(a: Site, b: Site): boolean {
   return a.kind === 'pod' && b.kind === 'pod' && a.life === b.life;
 }
 
-/** Both sides on one family: IPv6 only where both have it. */
-function sameFamily(random: Random, a: Site, b: Site): [Site | undefined, Site | undefined] {
-  const families = [4, 6].filter((family) => at(a, family) !== undefined && at(b, family) !== undefined);
+/** Both sides on one family: IPv6 only where both have it, and no Service (all are of one family) stands between. */
+function sameFamily(random: Random, a: Site, b: Site, only4: boolean): [Site | undefined, Site | undefined] {
+  const families = (only4 ? [4] : [4, 6]).filter(
+    (family) => at(a, family) !== undefined && at(b, family) !== undefined,
+  );
   if (families.length === 0) return [undefined, undefined];
   const family = random.pick(families);
   return [at(a, family), at(b, family)];

@@ -2,17 +2,15 @@ import fc from 'fast-check';
 import { type CidrSet, cidrSetOf } from '../../../controller/model/cidr.ts';
 import { type Deployed, deploy } from './deploy.ts';
 import { drawPlan, type WorldSize } from './draw-plan.ts';
-import { type KubernetesObject, kubernetesObjects } from './kubernetes-objects.ts';
 import type { WorldPlan, WorldTraits } from './plan.ts';
 import { randomOf } from './random.ts';
 import { drawTraffic, type TrafficEvent } from './traffic.ts';
 
-/** A cluster with everything that is true of it: objects as an inventory tells them, and all its traffic. */
+/** A cluster with everything that is true of it, and all its traffic; `kubernetesObjects` tells it as an inventory. */
 export interface World {
   readonly seed: number;
   readonly plan: WorldPlan;
   readonly deployed: Deployed;
-  readonly objects: readonly KubernetesObject[];
   readonly traffic: readonly TrafficEvent[];
 }
 
@@ -40,18 +38,12 @@ export function rollOut({ seed, plan, deployed }: World, scale = 1.5): World {
   const startMs = deployed.endMs;
   const endMs = startMs + (deployed.endMs - deployed.startMs);
   const steady = { ...plan, traits: { ...plan.traits, redeploys: false } };
-  const next = deploy(steady, { seed: seed + 0x5bd1e995, startMs, endMs, scale });
+  const next = deploy(steady, { seed: (seed ^ (startMs / 3_600_000)) + 1, startMs, endMs, scale });
   return worldOf(seed, next);
 }
 
 function worldOf(seed: number, deployed: Deployed): World {
-  return {
-    seed,
-    plan: deployed.plan,
-    deployed,
-    objects: kubernetesObjects(deployed),
-    traffic: drawTraffic(deployed, seed),
-  };
+  return { seed, plan: deployed.plan, deployed, traffic: drawTraffic(deployed, seed) };
 }
 
 function endOf(days: number): number {
@@ -87,6 +79,9 @@ export const worldArbitrary: fc.Arbitrary<World> = fc
       attacks: fc.boolean(),
     }),
   })
-  .map(({ seed, workloads, namespaces, traits }) =>
-    generateWorld(seed, { workloads, namespaces, days: 1, workers: 3, perDay: 4 }, traits),
-  );
+  .map(({ seed, workloads, namespaces, traits }) => {
+    const size = { workloads, namespaces, days: 1, workers: 3, perDay: 4 };
+    const world = generateWorld(seed, size, traits);
+    const said = `generateWorld(${seed}, ${JSON.stringify(size)}, ${JSON.stringify(traits)})`;
+    return Object.assign(world, { [fc.toStringMethod]: () => said });
+  });
