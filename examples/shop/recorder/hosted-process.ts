@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { inNamespace } from './lab.ts';
+import type { Order } from './pod-process.ts';
+
+const program = fileURLToPath(new URL('./pod-process.ts', import.meta.url));
+
+/** A program that runs inside of a namespace and obeys orders; it ends when its input is closed. */
+export class HostedProcess {
+  readonly #child: ChildProcess;
+  readonly #heard = new Map<string, () => void>();
+
+  /** `onFailure` gets one line per call that failed. */
+  constructor(namespace: string, onFailure: (line: string) => void) {
+    const [command = '', ...args] = inNamespace(namespace, [process.execPath, program]);
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] } });
+    createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      if (line.startsWith('failed ')) onFailure(line.slice('failed '.length));
+      else this.#heard.get(line)?.();
+    });
+  }
+
+  send(order: Order): void {
+    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
+  }
+
+  /** Sends an order and waits until the program says the word. */
+  async ask(order: Order, word: string): Promise<void> {
+    const heard = new Promise<void>((resolve) => this.#heard.set(word, resolve));
+    this.send(order);
+    await heard;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await exit;
+  }
+}
