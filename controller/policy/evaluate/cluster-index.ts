@@ -23,8 +23,6 @@ export interface PodClass {
   readonly labels: Labels;
   readonly namedPorts: NamedPorts;
   readonly hostNetwork: boolean;
-  /** Made of the workload's template, beside live pods: it has their places. */
-  readonly template: boolean;
   /** Every known address of every pod. */
   readonly places: readonly Place[];
 }
@@ -108,7 +106,6 @@ interface Shape {
   readonly labels: Labels;
   readonly containerPorts: readonly ContainerPort[];
   readonly hostNetwork: boolean;
-  readonly template: boolean;
   readonly places: readonly Place[];
 }
 
@@ -131,7 +128,7 @@ function podClasses(
       const text = shapeKey(shape);
       const same = byShape.get(text);
       if (!same) byShape.set(text, { shape, places: [...shape.places] });
-      else if (!shape.template) same.places.push(...shape.places);
+      else same.places.push(...shape.places);
     }
     for (const { shape, places } of byShape.values()) {
       classes.push({
@@ -141,17 +138,24 @@ function podClasses(
         labels: shape.labels,
         namedPorts: namedPorts(shape.containerPorts, tables),
         hostNetwork: shape.hostNetwork,
-        template: shape.template,
-        places,
+        places: distinctPlaces(places),
       });
     }
   }
   return classes;
 }
 
+export function distinctPlaces(places: readonly Place[]): readonly Place[] {
+  if (places.length < 2) return places;
+  const known = new Map(
+    places.map((place) => [`${place.node} ${place.address?.family} ${place.address?.value}`, place]),
+  );
+  return [...known.values()];
+}
+
 /**
- * The shapes that policies may meet: live pods as they are, and the template, which is what the next rollout makes.
- * Pods of Jobs and bare Pods are never rolled out anew, so there only live pods count, where there are any.
+ * The shapes that policies may meet: live pods as they are, and the template, which is what the next rollout makes at
+ * any place where a pod of the workload is now. Pods of Jobs and bare Pods are never rolled out anew, so there only live pods count, where there are any.
  */
 function shapesOf(
   cluster: Cluster,
@@ -166,7 +170,6 @@ function shapesOf(
     addressed ? places.filter(({ address }) => address !== undefined) : places;
   const shapes: Shape[] = live.map((pod) => ({
     ...pod,
-    template: false,
     places: usable(placesOf(pod, nodeAddresses)),
   }));
   const workload = cluster.workloads.get(key);
@@ -176,7 +179,6 @@ function shapesOf(
       labels: workload.podLabels,
       containerPorts: workload.containerPorts,
       hostNetwork: workload.hostNetwork,
-      template: live.length > 0,
       places: live.length === 0 ? [nowhere] : usable(known),
     });
   }

@@ -1,7 +1,7 @@
 import type { IpAddress } from '../../model/cidr.ts';
 import { hasAddress } from '../../model/cidr.ts';
 import type { WorkloadKey } from '../../model/workload.ts';
-import type { ClusterIndex, NamedPorts, Place, PodClass } from './cluster-index.ts';
+import { type ClusterIndex, distinctPlaces, type NamedPorts, type Place, type PodClass } from './cluster-index.ts';
 import type { CompiledPolicies, CompiledPolicy, Direction } from './compile-policies.ts';
 
 /** One side of a question: a workload, an address, or a node (`name` empty: some node). */
@@ -97,8 +97,7 @@ export class Views {
 
   #view(group: readonly PodClass[]): View {
     const [first] = group as [PodClass, ...PodClass[]];
-    const placed = group.length > 1 ? group.filter(({ template }) => !template) : group;
-    const places = placed.flatMap((each) => each.places);
+    const places = group.length > 1 ? distinctPlaces(group.flatMap((each) => each.places)) : first.places;
     if (first.hostNetwork) return hostsView(places);
     const { isolating, selectedBy } = this.#compiled;
     return {
