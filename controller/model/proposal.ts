@@ -90,7 +90,14 @@ export interface Proof {
 }
 
 export interface ProofCheck {
-  readonly name: 'evidence-allowed' | 'no-allow-all' | 'isolated' | 'subject-exact' | 'read-back' | 'dialect-complete';
+  readonly name:
+    | 'evidence-allowed'
+    | 'no-over-grant'
+    | 'no-allow-all'
+    | 'isolated'
+    | 'subject-exact'
+    | 'read-back'
+    | 'dialect-complete';
   readonly passed: boolean;
   /** What was found, in one sentence. */
   readonly message: string;
@@ -104,6 +111,8 @@ export interface OverGrant {
   readonly ports: string;
   /** The named allowance that it belongs to, else undefined: then a profile asked for it, or it fails the proof. */
   readonly allowance: AllowanceName | undefined;
+  /** What of the profile asked for it: a named network, or wider blocks by `addedAddresses`. */
+  readonly widenedBy: 'network' | 'added-addresses' | undefined;
 }
 
 export interface WouldDeny {

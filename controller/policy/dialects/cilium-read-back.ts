@@ -15,7 +15,6 @@ import { differences } from './differences.ts';
 import { namesInsteadOf } from './fqdn.ts';
 import { peerBlocks } from './ip-blocks.ts';
 
-const namespaceName = 'kubernetes.io/metadata.name';
 type Direction = 'ingress' | 'egress';
 
 /** One rule, put into the words of networking.k8s.io/v1. */
@@ -78,8 +77,15 @@ class Reader {
   #watchesDns = false;
   readonly #draft: PolicyDraft;
 
+  /** What the evaluator calls the namespaces that Cilium knows by name; the proof checks that it is the same. */
+  readonly #namespaceSelectors = new Map<string, LabelSelector>();
+
   constructor(draft: PolicyDraft) {
     this.#draft = draft;
+    for (const peer of [...this.#draftPeers('ingress'), ...this.#draftPeers('egress')]) {
+      if (peer.kind !== 'pods' || peer.namespaceSelector === undefined) continue;
+      this.#namespaceSelectors.set(podKey(peer.podSelector, peer.namespaces), peer.namespaceSelector);
+    }
   }
 
   fault(at: string, message: string): void {
@@ -153,11 +159,8 @@ class Reader {
     const matchExpressions = expressions.filter((each) => each !== several);
     const podSelector = this.selector({ matchLabels, matchExpressions });
     const key = podKey(podSelector, namespaces);
-    if (namespaces.length === 1 && namespaces[0] === this.#draft.namespace) return { key, peer: { podSelector } };
-    const namespaceSelector = {
-      matchExpressions: [{ key: namespaceName, operator: 'In' as const, values: namespaces }],
-    };
-    return { key, peer: { podSelector, namespaceSelector } };
+    const namespaceSelector = this.#namespaceSelectors.get(key);
+    return { key, peer: namespaceSelector ? { podSelector, namespaceSelector } : { podSelector } };
   }
 
   #entityBlocks(direction: Direction, keys: readonly string[]): IpBlock[] {

@@ -1,0 +1,68 @@
+import { type LabelSelector, matchesSelector, selectorKey } from '../model/label-selector.ts';
+import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { PolicyDraft } from '../model/policy-draft.ts';
+import type { Profile } from '../model/profile.ts';
+import type { WorkloadKey } from '../model/workload.ts';
+import { type CniProfile, cniProfile } from './cni-profiles.ts';
+import { managedLabels } from './dialects/ordered.ts';
+import type { ClusterIndex } from './evaluate/cluster-index.ts';
+import { compilePolicies } from './evaluate/compile-policies.ts';
+import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
+
+/** What all proofs of a run share, so that each of them costs only what its own workload has. */
+export interface ProofWorld {
+  readonly index: ClusterIndex;
+  readonly cni: CniProfile;
+  readonly profile: Profile;
+  /** The policies that people wrote and that stay in force beside proposals. */
+  readonly inForce: readonly NetworkPolicy[];
+  readonly existing: Evaluation;
+  /** The node that has an address of the API server, by that address. */
+  readonly apiServerNodes: ReadonlyMap<string, string>;
+  /** Names of the namespaces that a selector selects, ascending. */
+  namespacesOf(selector: LabelSelector): readonly string[];
+}
+
+/** `policies` are those of the cluster; nanoseg's own are left out, because a proposal takes their place. */
+export function proofWorld(index: ClusterIndex, policies: readonly NetworkPolicy[], profile: Profile): ProofWorld {
+  const cni = cniProfile(profile.cni);
+  const inForce = policies.filter(({ metadata }) => !isManaged(metadata.labels ?? {}));
+  const { namespaces, nodes, apiServer } = index.cluster;
+  const selected = new Map<string, readonly string[]>();
+  return {
+    index,
+    cni,
+    profile,
+    inForce,
+    existing: evaluation(index, compilePolicies(index, inForce), cni),
+    apiServerNodes: new Map(
+      nodes.flatMap(({ name, ips }) => ips.filter((ip) => apiServer.ips.includes(ip)).map((ip) => [ip, name])),
+    ),
+    namespacesOf: (selector) => {
+      const key = selectorKey(selector);
+      let names = selected.get(key);
+      if (!names) {
+        const matching = [...namespaces.values()].filter(({ labels }) => matchesSelector(selector, labels));
+        selected.set(key, (names = matching.map(({ name }) => name).sort()));
+      }
+      return names;
+    },
+  };
+}
+
+/** What stays in force once the draft's policy is there: all but a policy of the same name, which it replaces. */
+export function stayingInForce({ index, cni, inForce, existing }: ProofWorld, draft: PolicyDraft): Evaluation {
+  const stays = ({ metadata }: NetworkPolicy) => metadata.namespace !== draft.namespace || metadata.name !== draft.name;
+  if (existing.compiled.policies.every(({ namespace, name }) => namespace !== draft.namespace || name !== draft.name)) {
+    return existing;
+  }
+  return evaluation(index, compilePolicies(index, inForce.filter(stays)), cni);
+}
+
+export function isIsolated({ views }: Evaluation, direction: 'ingress' | 'egress', workload: WorkloadKey): boolean {
+  return views.of({ kind: 'workload', workload }).every(({ isolatedBy }) => isolatedBy[direction].length > 0);
+}
+
+function isManaged(labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(managedLabels).every(([key, value]) => labels[key] === value);
+}

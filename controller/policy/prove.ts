@@ -1,0 +1,119 @@
+import type { Connection } from '../model/connection.ts';
+import type { OverGrant, Proof, ProofCheck } from '../model/proposal.ts';
+import { citedIds, deniedConnections, judgeCitations } from './cited-evidence.ts';
+import type { ReadBack, Rendering } from './dialects/dialect.ts';
+import { admits } from './evaluate/admits.ts';
+import { compilePolicies } from './evaluate/compile-policies.ts';
+import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
+import { overGrants } from './over-grants.ts';
+import { ownEvidence } from './own-evidence.ts';
+import { allowAllFaults, isolationFaults, namespaceFaults, subjectFaults } from './policy-faults.ts';
+import { type ProofWorld, stayingInForce } from './proof-world.ts';
+import { reachablePairs } from './reachable-pairs.ts';
+
+const directions = ['ingress', 'egress'] as const;
+
+/** One proposal to prove: its draft as rendered, what was read back from that text, and what was seen of it. */
+export interface ProofInput {
+  readonly rendering: Rendering;
+  readonly readBack: ReadBack;
+  /** All connections from and to the draft's workloads, each once. */
+  readonly connections: readonly Connection[];
+}
+
+/**
+ * Checks a proposal by what its text means when it is read again, with the evaluator alone (policy.md 5). All is seen
+ * from the subject's side: a peer's own policies have their own proposals. Costs what the workload itself has.
+ */
+export function prove(input: ProofInput, world: ProofWorld): Proof {
+  const { rendering, readBack, connections } = input;
+  const { draft } = rendering;
+  const { index, cni } = world;
+  const missing = draft.workloads.filter((workload) => !index.position.has(workload));
+  const failed = [...readBack.faults, ...missing.map((workload) => `${workload} is not in the inventory`)];
+  failed.push(...namespaceFaults(draft, world));
+  if (readBack.policies.length === 0 && failed.length === 0) failed.push('nothing was read back');
+  const readBackCheck = check('read-back', failed, 'what the text means is what was drafted');
+  const complete = check(
+    'dialect-complete',
+    rendering.inexpressible.map(({ message }) => message),
+    'the dialect says all of the draft',
+  );
+  if (failed.length > 0) return unproved([readBackCheck, complete]);
+
+  const own = [evaluation(index, compilePolicies(index, readBack.policies), cni)];
+  if (readBack.identityPolicies.length > 0) {
+    const compiled = compilePolicies(index, readBack.identityPolicies);
+    own.push(evaluation(index, compiled, { ...cni, ipBlockMatchesNodes: 'yes' }));
+  }
+  const policies = [...readBack.policies, ...readBack.identityPolicies];
+  const ownRules = own.map(withoutExemptions);
+  const existing = stayingInForce(world, draft);
+  const granted = grantsBeyondEvidence(input, ownRules, world);
+  const unasked = granted.filter(({ allowance, widenedBy }) => allowance === undefined && widenedBy === undefined);
+  const judged = judgeCitations(draft, connections, own, world);
+  const checks = [
+    check(
+      'evidence-allowed',
+      judged.faults,
+      `all ${judged.cited} cited connections are allowed${judged.assumed > 0 ? `, ${judged.assumed} of them provided that ${cni.name} matches nodes by address and enforces SCTP rules` : ''}`,
+    ),
+    check(
+      'no-over-grant',
+      unasked.map(({ direction, peer, protocol, ports }) => `${direction} ${peer} ${protocol} ${ports} was never seen`),
+      granted.length === 0
+        ? 'nothing beyond the evidence is allowed'
+        : 'all beyond the evidence has a name or a wish of the profile',
+    ),
+    check('no-allow-all', allowAllFaults(policies, draft), 'every rule names its peers and its ports'),
+    check('isolated', isolationFaults(policies, own, draft), 'both directions are isolated'),
+    check('subject-exact', subjectFaults(policies, own, draft, world), 'it selects its own workloads and no other'),
+    readBackCheck,
+    complete,
+  ];
+  return {
+    valid: checks.every(({ passed }) => passed),
+    checks,
+    overGrants: granted,
+    wouldDeny: deniedConnections(connections, own, existing, draft, world),
+    reachableBefore: draft.workloads.reduce((sum, workload) => sum + reachablePairs(workload, [], existing), 0),
+    reachableAfter: draft.workloads.reduce((sum, workload) => sum + reachablePairs(workload, ownRules, existing), 0),
+  };
+}
+
+/** What the rules themselves admit, and not what the network plugin lets nodes do whatever the rules say. */
+function withoutExemptions({ index, compiled, cni }: Evaluation): Evaluation {
+  return evaluation(index, compiled, { ...cni, ownNodeExempt: 'no', anyNodeExempt: 'no' });
+}
+
+/** A check passes when it has found no fault; of many faults the first few are told. */
+function check(name: ProofCheck['name'], faults: readonly string[], fine: string): ProofCheck {
+  if (faults.length === 0) return { name, passed: true, message: fine };
+  const listed = faults.slice(0, 5).join('; ');
+  return { name, passed: false, message: faults.length > 5 ? `${listed}; and ${faults.length - 5} more` : listed };
+}
+
+function unproved(made: readonly ProofCheck[]): Proof {
+  const open = ['evidence-allowed', 'no-over-grant', 'no-allow-all', 'isolated', 'subject-exact'] as const;
+  const checks = [...open.map((name) => check(name, ['not checked, because nothing was read back'], '')), ...made];
+  return { valid: false, checks, overGrants: [], wouldDeny: [], reachableBefore: 0, reachableAfter: 0 };
+}
+
+function grantsBeyondEvidence(
+  { rendering: { draft }, connections }: ProofInput,
+  own: readonly Evaluation[],
+  { index, profile }: ProofWorld,
+): OverGrant[] {
+  return directions.flatMap((direction) => {
+    const ids = citedIds(draft, direction);
+    const cited = connections.filter(({ id }) => ids.has(id));
+    const evidence = ownEvidence(draft, direction, cited, index.cluster.apiServer.ips);
+    const found = draft.workloads.flatMap((workload) =>
+      own.flatMap((each) => {
+        const admissions = admits(each, direction, workload);
+        return admissions === 'not-isolated' ? [] : overGrants(draft, direction, admissions, evidence, index, profile);
+      }),
+    );
+    return [...new Map(found.map((each) => [JSON.stringify(each), each])).values()];
+  });
+}

@@ -1,0 +1,121 @@
+import { type Connection, replicaLimit } from '../model/connection.ts';
+import { type Endpoint, isApiServer } from '../model/endpoint.ts';
+import type { DraftPeer, DraftPort, DraftRule, PolicyDraft } from '../model/policy-draft.ts';
+import { policyProtocols, protocolName } from '../model/protocol.ts';
+
+/** More peers or ports than this are counted, not listed. */
+const listedPeers = 8;
+const listedPorts = 16;
+
+/**
+ * One rule for a person, on one line: `from shop/Deployment/frontend to TCP 8080` or
+ * `to 203.0.113.7/32 (api.example.com) on TCP 443`; a named allowance says that it is one.
+ */
+export function ruleWords(rule: DraftRule, direction: 'ingress' | 'egress', draft: PolicyDraft): string {
+  const peers = cut(
+    rule.peers.flatMap((peer) => peerWords(peer, draft)),
+    listedPeers,
+    'peers',
+  );
+  const ports = portWords(rule.ports);
+  const words = direction === 'ingress' ? `from ${peers} to ${ports}` : `to ${peers} on ${ports}`;
+  return rule.because === 'learned' ? words : `${words} (named allowance: ${rule.because})`;
+}
+
+function peerWords(peer: DraftPeer, draft: PolicyDraft): string[] {
+  switch (peer.kind) {
+    case 'pods':
+      return peer.workloads.map((key) => (draft.workloads.includes(key) ? `${key} (itself)` : key));
+    case 'cidr': {
+      const except = peer.except.length > 0 ? ` except ${peer.except.join(', ')}` : '';
+      const names = [...(peer.network === undefined ? [] : [`network ${peer.network}`]), ...peer.dnsNames];
+      return [`${peer.cidr}${except}${names.length > 0 ? ` (${names.join(', ')})` : ''}`];
+    }
+    case 'apiserver':
+      return ['the API server'];
+    case 'nodes':
+      return ['the nodes of the cluster'];
+    case 'world':
+      return ['every address outside of the cluster'];
+  }
+}
+
+function portWords(ports: readonly DraftPort[]): string {
+  const parts = policyProtocols.flatMap((protocol) => {
+    const numbers = ports.filter((port) => port.protocol === protocol).map(onePort);
+    return numbers.length === 0 ? [] : [`${protocol} ${cut(numbers, listedPorts, 'ports')}`];
+  });
+  return parts.join('; ');
+}
+
+function onePort({ port, endPort, name }: DraftPort): string {
+  if (name !== undefined) return `${name} (${port})`;
+  return endPort === undefined ? `${port}` : `${port}-${endPort}`;
+}
+
+function cut(items: readonly string[], limit: number, noun: string): string {
+  if (items.length <= limit) return items.join(', ');
+  return `${items.slice(0, limit).join(', ')} and ${items.length - limit} more ${noun}`;
+}
+
+/** `312 connections from 2 replicas, first 2026-11-01T10:00Z, last 2026-11-20T11:05Z (hubble)`. */
+export function evidenceWords({ evidence }: Connection): string {
+  const { allowed, audited, denied, clientReplicas, firstMs, lastMs, sources } = evidence;
+  const count = allowed + audited;
+  const parts = [
+    `${count} ${count === 1 ? 'connection' : 'connections'}${replicaWords(clientReplicas)}`,
+    ...(denied > 0 ? [`${denied} denied`] : []),
+    `first ${minute(firstMs)}`,
+    `last ${minute(lastMs)}`,
+  ];
+  return `${parts.join(', ')} (${sources.join(', ')})`;
+}
+
+/** Many connections in one line: how many, how often, from when to when, seen by whom. */
+export function evidenceSummary(connections: readonly Connection[]): string {
+  let count = 0;
+  let firstMs = Number.POSITIVE_INFINITY;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const sources = new Set<string>();
+  for (const { evidence } of connections) {
+    count += evidence.allowed + evidence.audited;
+    firstMs = Math.min(firstMs, evidence.firstMs);
+    lastMs = Math.max(lastMs, evidence.lastMs);
+    for (const source of evidence.sources) sources.add(source);
+  }
+  const seen = `${count} connections in ${connections.length} distinct ones`;
+  return `${seen}, first ${minute(firstMs)}, last ${minute(lastMs)} (${[...sources].sort().join(', ')})`;
+}
+
+/** The other side and the port of a connection: `shop/Deployment/cart TCP 8080`. */
+export function connectionWords(
+  { source, destination, protocol, port }: Connection,
+  direction: 'ingress' | 'egress',
+): string {
+  return `${endpointWords(direction === 'ingress' ? source : destination)} ${protocolName(protocol)} ${port}`;
+}
+
+export function endpointWords(endpoint: Endpoint): string {
+  switch (endpoint.kind) {
+    case 'workload':
+      return endpoint.workload;
+    case 'node':
+      return endpoint.name === '' ? 'some node' : `node ${endpoint.name}`;
+    case 'service':
+      return isApiServer(endpoint) ? 'the API server' : `service ${endpoint.namespace}/${endpoint.name}`;
+    case 'external':
+      return endpoint.address;
+    case 'unknown':
+      return `${endpoint.address === '' ? 'an unknown side' : endpoint.address} (${endpoint.reason})`;
+  }
+}
+
+function replicaWords(replicas: number): string {
+  if (replicas === 0) return '';
+  if (replicas === 1) return ' from 1 replica';
+  return ` from ${replicas}${replicas >= replicaLimit ? ' or more' : ''} replicas`;
+}
+
+function minute(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 16)}Z`;
+}
