@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { bench as graphMemory } from './graph-memory.ts';
+import { bench as ingest } from './ingest.ts';
 import { type Bench, table } from './measure.ts';
 
-const benches: readonly Bench[] = [graphMemory];
+const benches: readonly Bench[] = [ingest, graphMemory];
 
 /** Runs the benchmarks that the command line names, or all of them, each in a process of its own. */
 const wanted = process.argv.slice(2);
