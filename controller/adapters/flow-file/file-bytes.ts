@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { Readable, type Transform } from 'node:stream';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { problem } from '../../model/problem.ts';
@@ -21,23 +20,34 @@ export interface FileBytes {
 export class DamagedFile extends Error {}
 
 /**
- * Opens a file, or standard input for `-`, as its decompressed bytes; gzip and zstd are told by their first bytes. `count`
- * is called with the bytes read from disk. Throws FlowFileError with the code InputNotFound.
+ * Opens a file, or standard input for `-`, as its decompressed bytes; gzip and zstd are told by their first bytes. A chunk
+ * is valid until the next one is asked for. `count` is called with the bytes read from disk. Throws FlowFileError with the
+ * code InputNotFound.
  */
 export async function fileBytes(path: string, count: (bytes: number) => void, signal: AbortSignal): Promise<FileBytes> {
   if (path === '-') {
-    return { chunks: decompressed(process.stdin, count, signal), totalBytes: undefined, modifiedMs: undefined };
+    return {
+      chunks: decompressed(streamed(process.stdin, count), signal),
+      totalBytes: undefined,
+      modifiedMs: undefined,
+    };
   }
-  const found = await stat(path).catch((error: unknown) => {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path);
+    const found = await handle.stat();
+    if (found.isDirectory()) throw new Error('it is a directory');
+    const { size, mtimeMs } = found;
+    // Pipes have no size and no position to read from.
+    if (!found.isFile()) {
+      const stream = streamed(handle.createReadStream({ highWaterMark: chunkBytes }), count);
+      return { chunks: decompressed(stream, signal), totalBytes: undefined, modifiedMs: undefined };
+    }
+    return { chunks: decompressed(readAhead(handle, count), signal), totalBytes: size, modifiedMs: mtimeMs };
+  } catch (error) {
+    await handle?.close();
     throw unreadable(path, error);
-  });
-  if (found.isDirectory()) throw unreadable(path, new Error('it is a directory'));
-  const stream = createReadStream(path, { highWaterMark: chunkBytes });
-  await new Promise<void>((resolve, reject) => {
-    stream.once('open', () => resolve());
-    stream.once('error', (error) => reject(unreadable(path, error)));
-  });
-  return { chunks: decompressed(stream, count, signal), totalBytes: found.size, modifiedMs: found.mtimeMs };
+  }
 }
 
 function unreadable(path: string, error: unknown): FlowFileError {
@@ -45,21 +55,16 @@ function unreadable(path: string, error: unknown): FlowFileError {
   return new FlowFileError(problem('InputNotFound', `cannot read the flow file: ${reason}`, path), { cause: error });
 }
 
-async function* decompressed(
-  stream: Readable,
-  count: (bytes: number) => void,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const source = counted(stream, count)[Symbol.asyncIterator]();
-  const head = await firstBytes(source);
-  const bytes = prepended(head, source);
+async function* decompressed(raw: AsyncGenerator<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const head = await firstBytes(raw);
+  const bytes = prepended(head, raw);
   const decompressor = decompressorFor(head);
   if (decompressor === undefined) {
     yield* bytes;
     return;
   }
   // What fails at either end also ends the decompressor, and surfaces in the loop below.
-  void pipeline(Readable.from(bytes, { objectMode: false }), decompressor, { signal }).catch(() => undefined);
+  void pipeline(copied(bytes), decompressor, { signal }).catch(() => undefined);
   try {
     for await (const chunk of decompressor) yield chunk as Buffer;
   } catch (error) {
@@ -68,12 +73,34 @@ async function* decompressed(
   }
 }
 
-async function* counted(stream: Readable, count: (bytes: number) => void): AsyncGenerator<Buffer> {
+async function* streamed(stream: Readable, count: (bytes: number) => void): AsyncGenerator<Buffer> {
   for await (const chunk of stream) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer);
     count(bytes.length);
     yield bytes;
   }
+}
+
+/** Reads the next chunk while the one before is worked on, into two buffers in turn. */
+async function* readAhead(handle: FileHandle, count: (bytes: number) => void): AsyncGenerator<Buffer> {
+  let [front, back] = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)];
+  let reading = handle.read(front, 0, chunkBytes);
+  try {
+    for (let read = await reading; read.bytesRead > 0; read = await reading) {
+      [front, back] = [back, front];
+      reading = handle.read(front, 0, chunkBytes);
+      count(read.bytesRead);
+      yield back.subarray(0, read.bytesRead);
+    }
+  } finally {
+    await reading.catch(() => undefined);
+    await handle.close();
+  }
+}
+
+/** A decompressor may still hold a chunk when the next one is read over it. */
+async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
 }
 
 const magicBytes = 4;
@@ -84,7 +111,7 @@ async function firstBytes(source: AsyncIterator<Buffer>): Promise<Buffer> {
   while (head.length < magicBytes) {
     const next = await source.next();
     if (next.done) break;
-    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+    head = Buffer.concat([head, next.value]);
   }
   return head;
 }

@@ -1,11 +1,14 @@
-import type { Flow, FlowLoss, FlowVerdict } from '../../model/flow.ts';
+import type { FlowLoss } from '../../model/flow.ts';
 import { protocolNumber } from '../../model/protocol.ts';
 import type { FlowLimits } from './flow-limits.ts';
-import { hubblePeer } from './hubble-peer.ts';
+import { hubbleNode, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
 import { isSnakeCased, snakeCased } from './hubble-names.ts';
+import { type HubblePacket, hubbleFlow, type TcpFlags } from './hubble-packet.ts';
+import { hubbleEndpoint, hubbleHints, hubblePeer } from './hubble-peer.ts';
+import { HubbleShortcut } from './hubble-shortcut.ts';
 import { isObject, type JsonObject, parseJsonObject } from './json-record.ts';
 import { type LineOutcome, type LineReader, outcomeOf, skipped } from './line-outcome.ts';
-import { countField, ipField, objectField, portField, textField, timeField } from './record-fields.ts';
+import { countField, ipField, objectField, portField, timeField } from './record-fields.ts';
 import { UnusableRecord } from './unusable-record.ts';
 
 /**
@@ -13,6 +16,13 @@ import { UnusableRecord } from './unusable-record.ts';
  * lowerCamelCase, enums as names or numbers. One line is one packet event or one message about lost events.
  */
 export function hubbleLines(limits: FlowLimits): LineReader {
+  const shortcut = new HubbleShortcut(limits);
+  const parse = wholeHubbleLines(limits);
+  return (line, loggedMs) => shortcut.outcome(line) ?? parse(line, loggedMs);
+}
+
+/** The same without the shortcut for the usual layout: every line goes through JSON.parse as a whole. */
+export function wholeHubbleLines(limits: FlowLimits): LineReader {
   return (line, loggedMs) => outcomeOf(() => hubbleRecord(parseJsonObject(line, limits), loggedMs, limits));
 }
 
@@ -20,81 +30,58 @@ function hubbleRecord(record: JsonObject, loggedMs: number | undefined, limits: 
   const wrapped = record['flow'];
   if (isObject(wrapped)) {
     return isSnakeCased(wrapped)
-      ? hubbleFlow(wrapped, record, loggedMs, limits)
-      : hubbleFlow(snakeCased(wrapped), snakeCased(record), loggedMs, limits);
+      ? packetOutcome(wrapped, record, loggedMs, limits)
+      : packetOutcome(snakeCased(wrapped), snakeCased(record), loggedMs, limits);
   }
   const event = isSnakeCased(record) ? record : snakeCased(record);
   if (isObject(event['lost_events'])) return lostEvents(event, event['lost_events'], loggedMs);
   if (isObject(event['node_status'])) return nodeStatus(event, event['node_status'], loggedMs);
   if (isObject(event['agent_event']) || isObject(event['debug_event'])) return skipped;
   if (event['verdict'] !== undefined || isObject(event['IP']) || isObject(event['l4'])) {
-    return hubbleFlow(event, event, loggedMs, limits);
+    return packetOutcome(event, event, loggedMs, limits);
   }
   throw new UnusableRecord('neither a flow nor another event of Hubble');
 }
 
-function hubbleFlow(
+function packetOutcome(
   flow: JsonObject,
   wrapper: JsonObject,
   loggedMs: number | undefined,
   limits: FlowLimits,
 ): LineOutcome {
   const verdict = verdictOf(flow);
-  const l4 = flow['l4'];
-  if (verdict === undefined || !isObject(l4)) return skipped;
-  const packet = packetOf(l4);
-  if (packet === undefined || isNeighbourDiscovery(packet)) return skipped;
+  const l4 = objectField(flow['l4'], 'l4');
+  const transport = l4 === undefined ? undefined : transportOf(l4);
+  if (verdict === undefined || transport === undefined || isNeighbourDiscovery(transport)) return skipped;
 
-  const timeMs = timeOf(flow['time'] ?? wrapper['time'], loggedMs);
-  const node = nodeOf(wrapper['node_name'] ?? flow['node_name']);
-  const direction = directionOf(flow, packet, verdict);
+  const node = hubbleNode(wrapper['node_name'] ?? flow['node_name']);
   const ip = objectField(flow['IP'], 'IP');
-  const source = hubblePeer(
-    flow['source'],
-    'source',
-    ipField(ip?.['source'], 'IP.source'),
-    flow['source_names'],
-    flow['source_service'],
+  const sourceIp = ipField(ip?.['source'], 'IP.source');
+  const destinationIp = ipField(ip?.['destination'], 'IP.destination');
+  const sourceHints = hubbleHints(flow['source_names'], flow['source_service'], 'source', limits);
+  const destinationHints = hubbleHints(flow['destination_names'], flow['destination_service'], 'destination', limits);
+  const packet: HubblePacket = {
+    timeMs: timeOf(flow['time'] ?? wrapper['time'], loggedMs),
     node,
-    limits,
-  );
-  const destination = hubblePeer(
-    flow['destination'],
-    'destination',
-    ipField(ip?.['destination'], 'IP.destination'),
-    flow['destination_names'],
-    flow['destination_service'],
-    node,
-    limits,
-  );
-  const sourcePort = portField(packet.fields['source_port'], 'source_port');
-  const destinationPort = portField(packet.fields['destination_port'], 'destination_port');
-  const reply = direction === 'reply';
-  const server = reply ? source : destination;
-  const serverPort = reply ? sourcePort : destinationPort;
-  const serverIp = reply ? ip?.['source'] : ip?.['destination'];
-  const result: Flow = {
-    timeMs,
-    endMs: timeMs,
-    client: reply ? destination : source,
-    server,
-    clientPort: reply ? destinationPort : sourcePort,
-    port: server.service === undefined ? serverPort : 0,
-    addressed: server.service === undefined ? undefined : addressedOf(serverIp, serverPort),
-    protocol: packet.protocol,
-    directed: direction !== undefined,
     verdict,
-    answered: isAnswer(packet, direction, verdict) ? true : undefined,
-    connections: 1,
-    bytes: 0,
-    source: 'hubble',
-    node,
+    protocol: transport.protocol,
+    source: hubblePeer(hubbleEndpoint(flow['source'], 'source', limits), sourceIp, sourceHints, node),
+    destination: hubblePeer(
+      hubbleEndpoint(flow['destination'], 'destination', limits),
+      destinationIp,
+      destinationHints,
+      node,
+    ),
+    sourceIp,
+    destinationIp,
+    sourcePort: portField(transport.fields['source_port'], 'source_port'),
+    destinationPort: portField(transport.fields['destination_port'], 'destination_port'),
+    flags: flagsOf(transport),
+    isReply: isReplyOf(flow['is_reply']),
+    hasReplyBit: flow['reply'] === true,
+    isPolicyVerdict: verdict === 'denied' || isPolicyVerdictEvent(flow['event_type']),
   };
-  return { kind: 'flow', flow: result };
-}
-
-function addressedOf(ip: unknown, port: number): Flow['addressed'] {
-  return typeof ip === 'string' && ip !== '' ? { ip, port } : undefined;
+  return { kind: 'flow', flow: hubbleFlow(packet) };
 }
 
 function timeOf(value: unknown, loggedMs: number | undefined): number {
@@ -103,14 +90,8 @@ function timeOf(value: unknown, loggedMs: number | undefined): number {
   return timeMs;
 }
 
-/** The node without the cluster name that may stand before it. */
-function nodeOf(value: unknown): string {
-  const name = textField(value, 'node_name');
-  return name === undefined ? '' : name.slice(name.indexOf('/') + 1);
-}
-
 /** Undefined for verdicts that are no decision about traffic that passed or was denied by policy. */
-function verdictOf(flow: JsonObject): FlowVerdict | undefined {
+function verdictOf(flow: JsonObject): HubblePacket['verdict'] | undefined {
   switch (flow['verdict']) {
     case 'FORWARDED':
     case 'REDIRECTED':
@@ -140,85 +121,39 @@ const policyDropReasons: ReadonlySet<unknown> = new Set([
 /** Any other reason (stale address, unroutable, rate limit, …) is no word of a policy. */
 function isPolicyDrop(flow: JsonObject): boolean {
   const reason = flow['drop_reason_desc'] ?? flow['drop_reason'];
-  return reason === undefined ? isPolicyVerdictEvent(flow) : policyDropReasons.has(reason);
+  return reason === undefined ? isPolicyVerdictEvent(flow['event_type']) : policyDropReasons.has(reason);
 }
 
-/** Policy verdicts are events of type 5; they are made for the first packet of a connection only. */
-function isPolicyVerdictEvent(flow: JsonObject): boolean {
-  const event = flow['event_type'];
-  return isObject(event) && event['type'] === 5;
-}
-
-interface Packet {
+interface Transport {
   readonly protocol: number;
   readonly fields: JsonObject;
 }
 
-function packetOf(l4: JsonObject): Packet | undefined {
-  const tcp = l4['TCP'];
-  if (isObject(tcp)) return { protocol: protocolNumber.TCP, fields: tcp };
-  const udp = l4['UDP'];
-  if (isObject(udp)) return { protocol: protocolNumber.UDP, fields: udp };
-  for (const [name, protocol] of otherProtocols) {
-    const fields = l4[name];
-    if (isObject(fields)) return { protocol, fields };
-  }
-  return undefined;
-}
-
-const otherProtocols = [
+const transports = [
+  ['TCP', protocolNumber.TCP],
+  ['UDP', protocolNumber.UDP],
   ['SCTP', protocolNumber.SCTP],
   ['ICMPv4', protocolNumber.ICMP],
   ['ICMPv6', protocolNumber.ICMPv6],
 ] as const;
 
-function isNeighbourDiscovery({ protocol, fields }: Packet): boolean {
+function transportOf(l4: JsonObject): Transport | undefined {
+  for (const [name, protocol] of transports) {
+    const fields = objectField(l4[name], `l4.${name}`);
+    if (fields !== undefined) return { protocol, fields };
+  }
+  return undefined;
+}
+
+function isNeighbourDiscovery({ protocol, fields }: Transport): boolean {
   const type = fields['type'];
   return protocol === protocolNumber.ICMPv6 && typeof type === 'number' && type >= 133 && type <= 137;
 }
 
-/** Whether the packet goes from the client (`first`) or to it (`reply`); undefined when Hubble does not say. */
-function directionOf(flow: JsonObject, packet: Packet, verdict: FlowVerdict): 'first' | 'reply' | undefined {
-  const handshake = handshakeOf(packet);
-  const isReply = flow['is_reply'];
-  if (typeof isReply === 'boolean') {
-    const said = isReply ? 'reply' : 'first';
-    // The handshake's own flags are facts of the packet: where they say the opposite, nobody knows.
-    return handshake === undefined || handshake === said ? said : undefined;
-  }
-  if (isReply !== undefined && isReply !== null) throw new UnusableRecord('is_reply: expected true or false');
-  if (handshake !== undefined) return handshake;
-  // The deprecated bit of old agents: true is sure, false may mean that they did not know.
-  if (flow['reply'] === true) return 'reply';
-  const isFirstPacket = verdict === 'denied' || isPolicyVerdictEvent(flow);
-  return isFirstPacket && !hasFlags(packet) ? 'first' : undefined;
-}
-
-/** SYN opens a connection, SYN with ACK answers; other packets do not tell. */
-function handshakeOf({ protocol, fields }: Packet): 'first' | 'reply' | undefined {
-  const flags = fields['flags'];
-  if (protocol !== protocolNumber.TCP || !isObject(flags) || flags['SYN'] !== true) return undefined;
-  return flags['ACK'] === true ? 'reply' : 'first';
-}
-
-function hasFlags({ protocol, fields }: Packet): boolean {
-  return protocol === protocolNumber.TCP && isObject(fields['flags']) && Object.keys(fields['flags']).length > 0;
-}
-
-/**
- * True when the packet shows that the server answered: it is a reply and no reset, or the client acknowledges. The trace
- * reason ESTABLISHED is no sign, because a repeated SYN has it too.
- */
-function isAnswer(
-  { protocol, fields }: Packet,
-  direction: 'first' | 'reply' | undefined,
-  verdict: FlowVerdict,
-): boolean {
-  if (verdict === 'denied' || direction === undefined) return false;
-  const flags = protocol === protocolNumber.TCP ? fields['flags'] : undefined;
-  if (!isObject(flags)) return direction === 'reply';
-  if (flags['RST'] === true) return false;
-  return direction === 'reply' || (flags['ACK'] === true && flags['SYN'] !== true);
+function flagsOf({ protocol, fields }: Transport): TcpFlags | undefined {
+  const flags = protocol === protocolNumber.TCP ? objectField(fields['flags'], 'l4.TCP.flags') : undefined;
+  if (flags === undefined || Object.keys(flags).length === 0) return undefined;
+  return { syn: flags['SYN'] === true, ack: flags['ACK'] === true, rst: flags['RST'] === true };
 }
 
 function lostEvents(event: JsonObject, lost: JsonObject, loggedMs: number | undefined): LineOutcome {
@@ -226,7 +161,7 @@ function lostEvents(event: JsonObject, lost: JsonObject, loggedMs: number | unde
   const loss: FlowLoss = {
     timeMs: timeOf(event['time'], loggedMs),
     source: 'hubble',
-    node: nodeOf(event['node_name']),
+    node: hubbleNode(event['node_name']),
     events: events === undefined ? undefined : countField(events, 'lost_events.num_events_lost'),
     kind: 'lost',
   };
@@ -236,11 +171,11 @@ function lostEvents(event: JsonObject, lost: JsonObject, loggedMs: number | unde
 /** The relay's word about nodes; any state but CONNECTED means that they are not observed. */
 function nodeStatus(event: JsonObject, status: JsonObject, loggedMs: number | undefined): LineOutcome {
   const state = status['state_change'];
-  if (state === 'NODE_CONNECTED' || state === 'CONNECTED' || state === 1) return skipped;
+  if (state === 'NODE_CONNECTED' || state === 1) return skipped;
   const timeMs = timeOf(event['time'], loggedMs);
   const names = status['node_names'] ?? [];
   if (!Array.isArray(names)) throw new UnusableRecord('node_status.node_names: expected a list');
-  const nodes = names.length === 0 ? [''] : names.map((name: unknown) => nodeOf(name));
+  const nodes = names.length === 0 ? [''] : names.map((name: unknown) => hubbleNode(name));
   const losses = nodes.map(
     (node): FlowLoss => ({ timeMs, source: 'hubble', node, events: undefined, kind: 'unavailable' }),
   );

@@ -2,7 +2,16 @@ import type { FlowPeer, ReservedEndpoint } from '../../model/flow.ts';
 import type { FlowLimits } from './flow-limits.ts';
 import type { JsonObject } from './json-record.ts';
 import { dnsNamesField, objectField, textField, textsField } from './record-fields.ts';
-import { UnusableRecord, shown } from './unusable-record.ts';
+import { shown, UnusableRecord } from './unusable-record.ts';
+
+/** What an `Endpoint` of Hubble says by itself, without the packet around it. */
+export interface HubbleEndpoint {
+  readonly namespace: string | undefined;
+  readonly pod: string | undefined;
+  readonly workload: FlowPeer['workload'];
+  readonly labels: readonly string[] | undefined;
+  readonly reserved: ReservedEndpoint | undefined;
+}
 
 /** Identity numbers that Cilium reserves; those of 256 and more are allocated and say nothing by themselves. */
 const reservedIdentities: ReadonlyMap<unknown, ReservedEndpoint> = new Map<unknown, ReservedEndpoint>([
@@ -30,66 +39,73 @@ const reservedLabels: readonly (readonly [label: string, meaning: ReservedEndpoi
   ['reserved:world-ipv6', 'world'],
 ];
 
-/** One side of a Hubble flow. `node` is the reporting node: the host that Hubble speaks of is always that one. */
+export function hubbleEndpoint(value: unknown, side: string, limits: FlowLimits): HubbleEndpoint {
+  const fields = objectField(value, side);
+  const labels = textsField(fields?.['labels'], `${side}.labels`, limits.labelsPerEndpoint, 'labels per endpoint');
+  return {
+    namespace: textField(fields?.['namespace'], `${side}.namespace`),
+    pod: textField(fields?.['pod_name'], `${side}.pod_name`),
+    workload: workloadOf(fields?.['workloads'], side),
+    labels,
+    reserved: reservedOf(labels, fields),
+  };
+}
+
+function reservedOf(labels: readonly string[] | undefined, fields: JsonObject | undefined): HubbleEndpoint['reserved'] {
+  if (labels === undefined) return reservedIdentities.get(fields?.['identity']);
+  if (!labels.some((label) => label.startsWith('reserved:'))) return undefined;
+  return reservedLabels.find(([reserved]) => labels.includes(reserved))?.[1];
+}
+
+function workloadOf(value: unknown, side: string): FlowPeer['workload'] {
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value)) throw new UnusableRecord(`${side}.workloads: expected a list, got ${shown(value)}`);
+  const first = objectField((value as unknown[])[0], `${side}.workloads[0]`);
+  const kind = textField(first?.['kind'], `${side}.workloads[0].kind`);
+  const name = textField(first?.['name'], `${side}.workloads[0].name`);
+  return kind === undefined || name === undefined ? undefined : { kind, name };
+}
+
+/** What Hubble says about one side beside its endpoint and address. */
+export interface HubbleHints {
+  readonly dnsNames: FlowPeer['dnsNames'];
+  readonly service: FlowPeer['service'];
+}
+
+export function hubbleHints(names: unknown, service: unknown, side: string, limits: FlowLimits): HubbleHints {
+  return {
+    dnsNames: dnsNamesField(names, `${side}_names`, limits.dnsNamesPerEndpoint),
+    service: serviceOf(service, side),
+  };
+}
+
+function serviceOf(value: unknown, side: string): FlowPeer['service'] {
+  const fields = objectField(value, `${side}_service`);
+  const namespace = textField(fields?.['namespace'], `${side}_service.namespace`);
+  const name = textField(fields?.['name'], `${side}_service.name`);
+  return namespace === undefined || name === undefined ? undefined : { namespace, name };
+}
+
+/** One side of a flow. `node` is the reporting node: the host that Hubble speaks of is always that one. */
 export function hubblePeer(
-  endpoint: unknown,
-  side: string,
+  endpoint: HubbleEndpoint,
   ip: string | undefined,
-  names: unknown,
-  frontend: unknown,
+  hints: HubbleHints,
   node: string,
-  limits: FlowLimits,
 ): FlowPeer {
-  const fields = objectField(endpoint, side);
-  const labels = labelsOf(fields?.['labels'], side, limits.labelsPerEndpoint);
-  const pod = textField(fields?.['pod_name'], `${side}.pod_name`);
-  const reserved = reservedOf(labels, fields);
+  const { namespace, pod, workload, labels, reserved } = endpoint;
   // Hubble names a Service only where the packet still carried the Service's address, so no backend is known then.
-  const service = frontend === undefined || pod !== undefined ? undefined : serviceOf(frontend, side);
+  const service = pod === undefined ? hints.service : undefined;
   return {
     ip: service === undefined ? ip : undefined,
-    namespace: textField(fields?.['namespace'], `${side}.namespace`),
+    namespace,
     pod,
     podPrefix: undefined,
-    workload: fields === undefined ? undefined : workloadOf(fields['workloads'], side),
+    workload,
     labels,
     reserved,
     node: reserved === 'host' && node !== '' ? node : undefined,
     service,
-    dnsNames: names === undefined ? undefined : dnsNamesField(names, `${side}_names`, limits.dnsNamesPerEndpoint),
+    dnsNames: hints.dnsNames,
   };
-}
-
-function labelsOf(value: unknown, side: string, limit: number): readonly string[] | undefined {
-  return value === undefined ? undefined : textsField(value, `${side}.labels`, limit, 'labels per endpoint');
-}
-
-function reservedOf(
-  labels: readonly string[] | undefined,
-  fields: JsonObject | undefined,
-): ReservedEndpoint | undefined {
-  if (labels === undefined) return fields === undefined ? undefined : reservedIdentities.get(fields['identity']);
-  for (const label of labels) {
-    if (!label.startsWith('reserved:')) continue;
-    return reservedLabels.find(([reserved]) => labels.includes(reserved))?.[1];
-  }
-  return undefined;
-}
-
-function workloadOf(value: unknown, side: string): { readonly kind: string; readonly name: string } | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (!Array.isArray(value)) throw new UnusableRecord(`${side}.workloads: expected a list, got ${shown(value)}`);
-  const first = objectField((value as unknown[])[0], `${side}.workloads[0]`);
-  if (first === undefined) return undefined;
-  const kind = textField(first['kind'], `${side}.workloads[0].kind`);
-  const name = textField(first['name'], `${side}.workloads[0].name`);
-  return kind === undefined || name === undefined ? undefined : { kind, name };
-}
-
-function serviceOf(value: unknown, side: string): { readonly namespace: string; readonly name: string } | undefined {
-  const fields = objectField(value, `${side}_service`);
-  if (fields === undefined) return undefined;
-  const namespace = textField(fields['namespace'], `${side}_service.namespace`);
-  const name = textField(fields['name'], `${side}_service.name`);
-  return namespace === undefined || name === undefined ? undefined : { namespace, name };
 }

@@ -12,7 +12,10 @@ export interface TextBlock {
 
 const newline = 10;
 
-/** Cuts a stream of bytes into blocks of whole lines, holding at most `limitBytes` of an unfinished line in memory. */
+/**
+ * Cuts a stream of bytes into blocks of whole lines, holding at most `limitBytes` of an unfinished line in memory. A chunk
+ * is not used any more once the next one is asked for.
+ */
 export async function* textBlocks(chunks: AsyncIterable<Buffer>, limitBytes: number): AsyncGenerator<TextBlock> {
   let rest: Buffer[] = [];
   let restBytes = 0;
@@ -23,7 +26,7 @@ export async function* textBlocks(chunks: AsyncIterable<Buffer>, limitBytes: num
       restBytes += chunk.length;
       if (restBytes > limitBytes) discarding = true;
       if (discarding) rest = [];
-      else rest.push(chunk);
+      else rest.push(Buffer.from(chunk));
       continue;
     }
     const last = chunk.lastIndexOf(newline);
@@ -36,7 +39,7 @@ export async function* textBlocks(chunks: AsyncIterable<Buffer>, limitBytes: num
     }
     const tail = chunk.subarray(last + 1);
     discarding = tail.length > limitBytes;
-    rest = discarding || tail.length === 0 ? [] : [tail];
+    rest = discarding || tail.length === 0 ? [] : [Buffer.from(tail)];
     restBytes = tail.length;
   }
   if (discarding) yield { text: '', isUtf8: true, tooLong: true };
