@@ -42,7 +42,6 @@ function endpoint(i: number, replica: number, local: boolean): object {
   const labels = [
     `k8s:app.kubernetes.io/name=${name(i)}`,
     `k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=${namespace(i)}`,
-    `k8s:io.cilium.k8s.policy.serviceaccount=${name(i)}`,
     `k8s:io.kubernetes.pod.namespace=${namespace(i)}`,
   ];
   const known = { identity: 20_000 + i, cluster_name: 'default', namespace: namespace(i), labels };
@@ -50,43 +49,57 @@ function endpoint(i: number, replica: number, local: boolean): object {
   return local ? { ID: 100 + i, ...pod, workloads: [{ name: name(i), kind: 'Deployment' }] } : pod;
 }
 
-/** One line of an agent's export file: TO_ENDPOINT of a first packet at the server, or of its answer at the client. */
+const world = { identity: 2, labels: ['reserved:world'] };
+
+/**
+ * One line of an agent's export file, in a mix of what such a file holds: first packets at the server's node, answers
+ * at the client's, look-ups of names, connections to the outside, a few drops by policy.
+ */
 function line(n: number): string {
   const client = (n * 7) % workloads;
   const server = (client + 1 + ((n * 13) % 8)) % workloads;
   const [from, to] = [n % replicas, (n >> 2) % replicas];
-  const reply = n % 4 === 3;
+  const reply = n % 5 === 4;
+  const outside = n % 20 === 7;
+  const udp = n % 10 === 3;
+  const dropped = n % 100 === 50;
+  const local = reply || outside ? nodeName(client, from) : nodeName(server, to);
   const time = new Date(startMs + n * 20).toISOString().replace('Z', '123456Z');
-  const node = `default/${reply ? nodeName(client, from) : nodeName(server, to)}`;
-  const [clientPort, port] = [32_768 + ((n * 31) % 28_000), 8000 + (server % 5)];
+  const clientPort = 32_768 + ((n * 31) % 28_000);
+  const port = outside ? 443 : udp ? 53 : 8000 + (server % 5);
+  const clientSide = { ip: address(client, from), port: clientPort, peer: endpoint(client, from, reply || outside) };
+  const serverSide = outside
+    ? { ip: `192.0.2.${n % 40}`, port, peer: world }
+    : { ip: address(server, to), port, peer: endpoint(server, to, !reply) };
+  const [source, destination] = reply ? [serverSide, clientSide] : [clientSide, serverSide];
+  const ports = { source_port: source.port, destination_port: destination.port };
+  const flags = reply ? { SYN: true, ACK: true } : { SYN: true };
   const flow = {
     time,
     uuid: `7c1e5f0a-0b1d-4a52-9b7e-${n.toString(16).padStart(12, '0')}`,
-    verdict: 'FORWARDED',
-    IP: {
-      source: reply ? address(server, to) : address(client, from),
-      destination: reply ? address(client, from) : address(server, to),
-      ipVersion: 'IPv4',
-    },
-    l4: {
-      TCP: {
-        source_port: reply ? port : clientPort,
-        destination_port: reply ? clientPort : port,
-        flags: reply ? { SYN: true, ACK: true } : { SYN: true },
-      },
-    },
-    source: reply ? endpoint(server, to, false) : endpoint(client, from, false),
-    destination: reply ? endpoint(client, from, true) : endpoint(server, to, true),
+    verdict: dropped ? 'DROPPED' : 'FORWARDED',
+    ...(dropped ? { drop_reason: 133 } : {}),
+    ethernet: { source: '0a:58:0a:f4:01:02', destination: '0a:58:0a:f4:02:03' },
+    IP: { source: source.ip, destination: destination.ip, ipVersion: 'IPv4' },
+    l4: udp ? { UDP: ports } : { TCP: { ...ports, flags } },
+    source: source.peer,
+    destination: destination.peer,
     Type: 'L3_L4',
-    node_name: node,
-    event_type: { type: 4 },
-    traffic_direction: reply ? 'EGRESS' : 'INGRESS',
-    trace_observation_point: 'TO_ENDPOINT',
-    trace_reason: reply ? 'REPLY' : 'NEW',
-    is_reply: reply,
-    Summary: `TCP Flags: ${reply ? 'SYN, ACK' : 'SYN'}`,
+    node_name: `default/${local}`,
+    ...(reply ? { reply: true } : {}),
+    event_type: { type: dropped ? 1 : 4 },
+    traffic_direction: reply || outside ? 'EGRESS' : 'INGRESS',
+    ...(dropped
+      ? { drop_reason_desc: 'POLICY_DENIED' }
+      : {
+          trace_observation_point: outside ? 'TO_STACK' : 'TO_ENDPOINT',
+          trace_reason: reply ? 'REPLY' : 'NEW',
+          is_reply: reply,
+          interface: { index: 42, name: 'lxc8f2b1c9d0e3a' },
+        }),
+    Summary: udp ? 'UDP' : `TCP Flags: ${reply ? 'SYN, ACK' : 'SYN'}`,
   };
-  return JSON.stringify({ flow, node_name: node, time });
+  return JSON.stringify({ flow, node_name: `default/${local}`, time });
 }
 
 async function fileToGraph(path: string, known: Cluster): Promise<number> {
