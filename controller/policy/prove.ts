@@ -1,4 +1,4 @@
-import type { Connection } from '../model/connection.ts';
+import { type Connection, isEvidence } from '../model/connection.ts';
 import type { OverGrant, Proof, ProofCheck } from '../model/proposal.ts';
 import { citedIds, deniedConnections, judgeCitations } from './cited-evidence.ts';
 import type { ReadBack, Rendering } from './dialects/dialect.ts';
@@ -106,7 +106,7 @@ function grantsBeyondEvidence(
 ): OverGrant[] {
   return directions.flatMap((direction) => {
     const ids = citedIds(draft, direction);
-    const cited = connections.filter(({ id }) => ids.has(id));
+    const cited = connections.filter((connection) => ids.has(connection.id) && isEvidence(connection));
     const evidence = ownEvidence(draft, direction, cited, index.cluster.apiServer.ips);
     const found = draft.workloads.flatMap((workload) =>
       own.flatMap((each) => {
