@@ -5,7 +5,7 @@ import { type PolicyProtocol, policyProtocolOf } from '../model/protocol.ts';
 import type { Sighting } from '../model/sighting.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { IdentityLedger, type Owner } from './identity-ledger.ts';
-import { type Identified, PeerTable, podIdentity } from './peer-table.ts';
+import { type Identified, PeerTable } from './peer-table.ts';
 import { type FindServiceTargets, serviceTargetFinder } from './service-targets.ts';
 import { type NameMatch, WorkloadNames } from './workload-names.ts';
 
@@ -33,6 +33,7 @@ export class FlowAttributor {
   readonly #names: WorkloadNames;
   readonly #table = new PeerTable();
   readonly #pods = new Map<string, Map<string, NamedPod>>();
+  readonly #identities = new Map<Pod, Identified>();
   readonly #services = new Map<string, Map<string, Service>>();
   readonly #findTargets: FindServiceTargets;
   readonly #serviceAnswers = new Map<Service, Map<number, Identified>>();
@@ -48,7 +49,9 @@ export class FlowAttributor {
     for (const pod of byStart) {
       const pods = this.#pods.get(pod.namespace) ?? new Map<string, NamedPod>();
       this.#pods.set(pod.namespace, pods);
-      pods.set(pod.name, { pod, identity: podIdentity(this.#table, pod), earlier: pods.get(pod.name) });
+      const identity = this.#table.workload(pod.workload, pod.name);
+      this.#identities.set(pod, identity);
+      pods.set(pod.name, { pod, identity, earlier: pods.get(pod.name) });
     }
     for (const service of cluster.services) {
       const services = this.#services.get(service.namespace) ?? new Map<string, Service>();
@@ -202,7 +205,7 @@ export class FlowAttributor {
   #byOwner(owner: Owner, port: number, served: PolicyProtocol | undefined): Identified {
     switch (owner.kind) {
       case 'pod':
-        return podIdentity(this.#table, owner.pod);
+        return this.#identities.get(owner.pod) ?? this.#table.workload(owner.pod.workload, undefined);
       case 'node':
         return this.#table.node(owner.node.name);
       case 'api-server':

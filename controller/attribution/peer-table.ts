@@ -1,4 +1,3 @@
-import type { Pod } from '../model/cluster.ts';
 import { apiServerEndpoint, type Endpoint, type UnknownReason } from '../model/endpoint.ts';
 import { fnv1a } from '../model/object-name.ts';
 import type { AttributedPeer } from '../model/sighting.ts';
@@ -57,10 +56,6 @@ export class PeerTable {
     const unknowns = remembered(this.#unknowns, reason, () => new Map<string, Identified>());
     return remembered(unknowns, address, () => identified({ kind: 'unknown', reason, address }, 0));
   }
-}
-
-export function podIdentity(table: PeerTable, { workload, name }: Pod): Identified {
-  return table.workload(workload, name);
 }
 
 function identified(endpoint: Endpoint, replica: number): Identified {
