@@ -57,7 +57,7 @@ export interface IngestSummary extends Omit<SourceSummary, 'source'> {
   readonly unattributed: readonly { readonly reason: UnknownReason; readonly flows: number }[];
   /** Flows whose source names another owner than the inventory has for the address. */
   readonly contradictions: number;
-  /** True when `strict` ended the reading at the last of `rejections`. */
+  /** True when `strict` ended the reading at the one record in `rejections`. */
   readonly stopped: boolean;
 }
 
@@ -85,7 +85,8 @@ export async function ingest(
       for (const loss of batch.losses) graph.loss(loss);
       for (const rejected of batch.rejected) {
         if (rejections.length < shownRejections) rejections.push(rejected);
-        const reason = reasons.has(rejected.reason) || reasons.size < reasonLimit ? rejected.reason : 'other reasons';
+        const counted = reasons.has(rejected.reason) || reasons.size < reasonLimit;
+        const reason = counted ? rejected.reason : 'other reasons';
         reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       }
       summary = {

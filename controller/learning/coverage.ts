@@ -24,8 +24,9 @@ export function estimateCoverage({ bins, counts }: Incidences, leastBins: number
   if (total === 0 || bins < Math.max(leastBins, 2)) return 'unknown';
   const once = counts.filter((count) => count === 1).length;
   const twice = counts.filter((count) => count === 2).length;
+  if (once === 0) return { coverage: 1, unseen: 0 };
   const known = (bins - 1) * once;
-  const coverage = once === 0 ? 1 : 1 - (once / total) * (known / (known + 2 * twice));
+  const coverage = 1 - (once / total) * (known / (known + 2 * twice));
   const pairs = twice > 0 ? once ** 2 / (2 * twice) : (once * (once - 1)) / 2;
   return { coverage, unseen: ((bins - 1) / bins) * pairs };
 }

@@ -1,0 +1,189 @@
+import test from 'ava';
+import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
+import { prepareLearning, type Readiness, readinessOf } from '../../controller/learning/readiness.ts';
+import type { Cluster } from '../../controller/model/cluster.ts';
+import type { Endpoint } from '../../controller/model/endpoint.ts';
+import type { FlowLoss } from '../../controller/model/flow.ts';
+import { defaultProfile, type Profile } from '../../controller/model/profile.ts';
+import type { Sighting } from '../../controller/model/sighting.ts';
+import { buildCluster, type WorkloadSpec } from '../support/build-cluster.ts';
+import { dayMs, hourMs, minuteMs, mondayMs, peer, sighting, workload } from '../support/sightings.ts';
+
+const binMs = 5 * minuteMs;
+const bins = dayMs / binMs;
+const from = (address: string): Endpoint => ({ kind: 'external', address });
+const started = (name: string, node = 'n1') => ({ name, node, startMs: mondayMs + hourMs });
+
+const cart: WorkloadSpec = { name: 'cart', labels: { app: 'cart' }, pods: [started('cart-1')] };
+const web: WorkloadSpec = { name: 'web', labels: { app: 'web' }, pods: [started('web-1')] };
+
+interface Story {
+  readonly specs?: readonly WorkloadSpec[];
+  readonly parts?: Partial<Cluster>;
+  /** Beside a connection from web to cart in every bin of a day. */
+  readonly also?: readonly Sighting[];
+  readonly losses?: readonly FlowLoss[];
+  readonly profile?: Partial<Profile['learning']>;
+  /** Bins of the day in which web called cart. */
+  readonly steady?: (bin: number) => boolean;
+  readonly node?: string;
+}
+
+function judge({ specs = [cart, web], parts = {}, also = [], losses = [], profile = {}, ...rest }: Story): Readiness {
+  const { steady = () => true, node = 'n1' } = rest;
+  const graph = new TrafficGraph({ binMs });
+  for (let bin = 0; bin <= bins; bin++)
+    if (steady(bin)) graph.observe(sighting({ timeMs: mondayMs + bin * binMs }), node);
+  for (const seen of also) graph.observe(seen, node);
+  for (const loss of losses) graph.loss(loss);
+  const cluster = buildCluster(specs, parts);
+  const learning = { ...defaultProfile.learning, ...profile };
+  const subject = [...cluster.workloads.values()].find(({ name }) => name === 'cart');
+  if (subject === undefined) throw new Error('no cart');
+  return readinessOf(subject, prepareLearning(graph, cluster, { ...defaultProfile, learning }));
+}
+
+const codes = ({ missing }: Readiness) => missing.map(({ code }) => code);
+const loss = (wanted: Partial<FlowLoss>): FlowLoss => ({
+  timeMs: mondayMs,
+  source: 'hubble',
+  node: 'n1',
+  events: undefined,
+  kind: 'lost',
+  ...wanted,
+});
+
+test('a workload that was seen in full for the whole window is ready', (t) => {
+  const readiness = judge({});
+  t.deepEqual(readiness.missing, []);
+  t.like(readiness, { state: 'ready', coverage: 1, unseen: 0 });
+});
+
+test('the coverage of connections that were seen too often to keep every time is said to be a lower bound', (t) => {
+  t.regex(judge({}).notes.join(), /1 of 1 connections/);
+});
+
+test('a workload without traffic is learning, and its coverage is unknown', (t) => {
+  const readiness = judge({ steady: () => false });
+  t.like(readiness, { state: 'learning', coverage: 'unknown', unseen: 'unknown' });
+  t.deepEqual(codes(readiness), ['no-evidence']);
+});
+
+test('denied attempts are no evidence', (t) => {
+  const denied = sighting({ verdict: 'denied' });
+  t.deepEqual(codes(judge({ steady: () => false, also: [denied] })), ['no-evidence']);
+});
+
+test('a window that is too short is said so with both lengths', (t) => {
+  const { missing } = judge({ steady: (bin) => bin <= 36 });
+  t.deepEqual(
+    missing.map(({ message }) => message),
+    ['the flows span 3 h of the 24 h that the profile asks for'],
+  );
+});
+
+test('a coverage from too few bins is unknown and blocks', (t) => {
+  const readiness = judge({ profile: { bins: 1000 } });
+  t.is(readiness.coverage, 'unknown');
+  t.deepEqual(codes(readiness), ['coverage']);
+});
+
+test('connections seen only once keep a workload learning', (t) => {
+  const also = ['a', 'b', 'c', 'd', 'e'].map((name) => sighting({ client: peer(workload(name)), port: 9000 }));
+  const readiness = judge({ also });
+  t.deepEqual(codes(readiness), ['coverage']);
+  t.true(Number(readiness.coverage) < 0.99 && Number(readiness.coverage) > 0.9);
+});
+
+test('strangers at a port that is open to the world anyway do not lower the coverage', (t) => {
+  const also = Array.from({ length: 40 }, (_, i) =>
+    sighting({ client: peer(from(`192.0.2.${i}`), 0), port: 8443, timeMs: mondayMs + i * hourMs * 0.6 }),
+  );
+  const specs = [cart, web];
+  const exposure = {
+    workload: judge({}).workload,
+    protocol: 'TCP',
+    port: 8443,
+    through: 'LoadBalancer',
+    by: 'shop/Service/cart',
+    hidesClients: false,
+  } as const;
+  t.deepEqual(codes(judge({ specs, also })), ['coverage']);
+  t.deepEqual(codes(judge({ specs, also, parts: { exposures: [exposure] } })), []);
+});
+
+test('a CronJob of the namespace that has not run keeps its neighbours learning, by its name', (t) => {
+  const schedule = { expression: '0 3 * * *', timeZone: undefined, suspended: false };
+  const report: WorkloadSpec = { kind: 'CronJob', name: 'nightly-report', labels: {}, selector: undefined, schedule };
+  const specs = [cart, web, report];
+  const { missing } = judge({ specs });
+  t.regex(missing[0]?.message ?? '', /^CronJob nightly-report has not run yet/);
+  t.deepEqual(codes(judge({ specs, profile: { cronJobs: false } })), []);
+  t.deepEqual(codes(judge({ specs: [cart, web, { ...report, namespace: 'other' }] })), []);
+  const key = { kind: 'workload', workload: 'shop/CronJob/nightly-report' } as Endpoint;
+  const ran = sighting({ client: peer(key), server: peer(workload('web')), timeMs: mondayMs + 4 * hourMs });
+  t.deepEqual(codes(judge({ specs, also: [ran] })), []);
+});
+
+test('a workload that was never seen to start is learning, unless the profile does not ask for it', (t) => {
+  const specs = [{ ...cart, pods: [{ ...started('cart-1'), startMs: mondayMs - dayMs }] }, web];
+  t.deepEqual(codes(judge({ specs })), ['start-up']);
+  t.deepEqual(codes(judge({ specs, profile: { startUps: false } })), []);
+});
+
+test('a weekday that the profile asks for has to be in the window', (t) => {
+  t.deepEqual(codes(judge({ profile: { weekdays: [1] } })), []);
+  t.deepEqual(codes(judge({ profile: { weekdays: [6] } })), ['weekday']);
+});
+
+test('lost events on its node block above the threshold, and elsewhere they do not', (t) => {
+  t.deepEqual(codes(judge({ losses: [loss({ events: 50 })] })), ['loss']);
+  t.deepEqual(codes(judge({ losses: [loss({ events: 50 })], profile: { loss: 0.5 } })), []);
+  t.deepEqual(codes(judge({ losses: [loss({ events: 50, node: 'n2' })] })), []);
+  t.deepEqual(codes(judge({ losses: [loss({ events: 50, node: '' })] })), ['loss']);
+});
+
+test('a loss that nobody counted and a node that was not observed block at any threshold', (t) => {
+  const profile = { loss: 1 };
+  t.deepEqual(codes(judge({ losses: [loss({})], profile })), ['loss']);
+  t.deepEqual(codes(judge({ losses: [loss({ kind: 'unavailable' })], profile })), ['unavailable']);
+});
+
+test('sampled evidence never makes a workload ready', (t) => {
+  const { missing } = judge({ losses: [loss({ kind: 'sampled', events: 50 })], profile: { loss: 1 } });
+  t.deepEqual(
+    missing.map(({ code }) => code),
+    ['sampled'],
+  );
+  t.regex(missing[0]?.message ?? '', /1 in 50/);
+});
+
+test('a node that reported nothing, while the workload runs there, blocks', (t) => {
+  const specs = [{ ...cart, pods: [started('cart-1', 'n1'), started('cart-2', 'n2')] }, web];
+  const { missing } = judge({ specs });
+  t.deepEqual(missing, [{ code: 'unobserved-node', message: 'node n2 reported no flow' }]);
+});
+
+test('reports without the name of a node count for every node', (t) => {
+  t.deepEqual(codes(judge({ node: '' })), []);
+  t.deepEqual(codes(judge({ node: '', losses: [loss({ events: 50 })] })), ['loss']);
+});
+
+test('a node that fell silent for a good part of the window was not observed', (t) => {
+  t.deepEqual(codes(judge({ steady: (bin) => bin < 100 || bin > 150 })), ['silence']);
+  t.deepEqual(codes(judge({ steady: (bin) => bin % 20 !== 0 || bin === bins || bin === 0 })), []);
+});
+
+test('traffic with an unknown other side blocks above the threshold', (t) => {
+  const stranger = peer({ kind: 'unknown', reason: 'no-owner', address: '10.244.9.9' }, 0);
+  const readiness = judge({ also: [0, 1, 2].map((i) => sighting({ client: stranger, timeMs: mondayMs + i * binMs })) });
+  t.deepEqual(codes(readiness), ['unattributed']);
+  t.regex(readiness.missing[0]?.message ?? '', /no-owner/);
+});
+
+test('a pair seen only without direction blocks, and one that was also seen with direction does not', (t) => {
+  const blind = (name: string) =>
+    sighting({ client: peer(workload('cart')), server: peer(workload(name)), directed: false, port: 40_000 });
+  t.deepEqual(codes(judge({ also: [blind('web')] })), []);
+  t.deepEqual(codes(judge({ also: [blind('pay')] })), ['undirected']);
+});
