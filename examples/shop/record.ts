@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -30,6 +30,14 @@ const { values } = parseArgs({
 const durationS = Number(values.duration);
 if (!(durationS >= 90 && durationS <= 600)) {
   say(`--duration: expected 90 to 600 seconds, got ${values.duration}`);
+  process.exit(2);
+}
+
+const missing = ['unshare', 'nsenter', 'mount', 'ip', 'nft', 'conntrack', 'sysctl'].filter(
+  (tool) => spawnSync(tool, ['--help']).error,
+);
+if (process.getuid?.() !== 0 || missing.length > 0) {
+  say(`record.ts makes network namespaces: it needs root${missing.length > 0 ? ` and ${missing.join(', ')}` : ''}`);
   process.exit(2);
 }
 

@@ -44,6 +44,8 @@ export class Timetable {
       await this.#fleet.start(replicaOf(storefront, i, 1), this.#nextNode());
     await this.#denied();
     await this.#scan();
+    await sleep(7_000);
+    await this.#scan();
     if (endMs - this.#untilFullMinute(Date.now()).atMs > jobMs + 5_000) await this.#runJob(endMs);
     await sleep(Math.max(0, endMs - Date.now() - 3_000));
     await visitors.stop();

@@ -71,7 +71,7 @@ export const visitorAddresses: readonly string[] = [
   ...Array.from({ length: 8 }, (_, i) => `2001:db8:${(0x1a0 + 17 * i).toString(16)}::5`),
 ];
 
-/** What the scanning replica tries on each of its victims. */
+/** What the scanning replica tries on each of its victims, in two rounds as such tools do. */
 export const scan = {
   victims: ['shop/cart', 'shop/payments', 'shop/orders-api', 'shop/notifier', 'data/orders-db', 'data/broker'],
   ports: [22, 80, 3306, 5432, 8080, 9200, 27017],
