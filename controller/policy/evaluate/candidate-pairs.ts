@@ -1,7 +1,8 @@
 import type { CidrSet } from '../../model/cidr.ts';
-import type { CompiledRule, Direction } from './compile-policies.ts';
+import type { ClusterIndex } from './cluster-index.ts';
 import type { Evaluation } from './evaluation.ts';
 import { ownersWithin } from './owners-within.ts';
+import type { View } from './views.ts';
 
 /**
  * Gives for a source workload the destinations that it may possibly reach: a superset, without repetition, from the
@@ -9,7 +10,8 @@ import { ownersWithin } from './owners-within.ts';
  */
 export function candidatePairs(evaluation: Evaluation): (source: number) => Iterable<number> {
   const { index, views } = evaluation;
-  const inbound = inboundRules(evaluation);
+  const meant = meantWorkloads(evaluation);
+  const inbound = inboundRules(evaluation, meant);
   const everybody = index.keys.map((_, workload) => workload);
   const stamps = new Int32Array(index.keys.length);
   let stamp = 0;
@@ -19,7 +21,9 @@ export function candidatePairs(evaluation: Evaluation): (source: number) => Iter
     // A node reaches pods that no rule names.
     const mayBypass = sources.some(({ kind }) => kind === 'hosts');
     const lists = smaller(
-      sources.some(({ isolatedBy }) => isolatedBy.egress.length === 0) ? undefined : outboundLists(evaluation, source),
+      sources.some(({ isolatedBy }) => isolatedBy.egress.length === 0)
+        ? undefined
+        : outboundLists(evaluation, meant, source),
       mayBypass ? undefined : inbound(source),
     );
     if (lists === undefined) return everybody;
@@ -48,72 +52,86 @@ function total(lists: Lists): number {
   return lists.reduce((sum, { length }) => sum + length, 0);
 }
 
+/** Workloads behind the parts of rules, each worked out once. */
+interface MeantWorkloads {
+  bySelection(selection: number): readonly number[];
+  /** Those that the inventory knows to have an address in the set. */
+  byAddress(addressSet: number): readonly number[];
+  /** Those that may have an address in any set. */
+  readonly anyAddress: readonly number[];
+}
+
+function meantWorkloads({ index, compiled, cni }: Evaluation): MeantWorkloads {
+  const selected: (readonly number[] | undefined)[] = [];
+  const addressed: (readonly number[] | undefined)[] = [];
+  const owners = (addressSet: number) => ownersWithin(index, compiled.addressSets[addressSet] as CidrSet);
+  return {
+    bySelection: (selection) => (selected[selection] ??= workloadsOf(index, compiled.selections[selection] ?? [])),
+    byAddress: (addressSet) =>
+      (addressed[addressSet] ??= cni.ipBlockMatchesPods === 'no' ? [] : [...new Set(owners(addressSet))]),
+    anyAddress: [
+      ...(cni.ipBlockMatchesPods === 'no' ? [] : index.unaddressed),
+      ...(cni.ipBlockMatchesNodes === 'no' ? [] : index.onHosts),
+    ],
+  };
+}
+
+function workloadsOf(index: ClusterIndex, classes: readonly number[]): number[] {
+  return [...new Set(classes.map((id) => index.classes[id]?.workload as number))];
+}
+
 /** What the egress rules of a workload can mean; undefined: everybody. */
-function outboundLists(evaluation: Evaluation, source: number): Lists | undefined {
-  const { views, compiled } = evaluation;
+function outboundLists({ views }: Evaluation, meant: MeantWorkloads, source: number): Lists | undefined {
   const lists: (readonly number[])[] = [];
   for (const { isolatedBy } of views.ofWorkload(source)) {
     for (const policy of isolatedBy.egress) {
-      for (const rule of policy.egress ?? []) {
-        if (rule.everyone) return undefined;
-        for (const selection of rule.selections)
-          lists.push(workloadsAt(evaluation, compiled.selections[selection] ?? []));
-        lists.push(...addressedBy(evaluation, rule));
+      for (const { everyone, selections, addressSet } of policy.egress ?? []) {
+        if (everyone) return undefined;
+        for (const selection of selections) lists.push(meant.bySelection(selection));
+        if (addressSet !== undefined) lists.push(meant.byAddress(addressSet), meant.anyAddress);
       }
     }
   }
   return lists;
 }
 
-function workloadsAt({ index }: Evaluation, classes: readonly number[]): number[] {
-  return classes.map((id) => index.classes[id]?.workload as number);
-}
-
-/** The workloads that the ipBlocks of a rule can mean. */
-function addressedBy({ index, compiled, cni }: Evaluation, { addressSet }: CompiledRule): Lists {
-  if (addressSet === undefined) return [];
-  const set = compiled.addressSets[addressSet] as CidrSet;
-  return [
-    ...(cni.ipBlockMatchesPods === 'no' ? [] : [[...ownersWithin(index, set)], index.unaddressed]),
-    ...(cni.ipBlockMatchesNodes === 'no' ? [] : [index.onHosts]),
-  ];
-}
-
-/** From a source to the destinations whose ingress rules can mean it, by way of the selections that it is in. */
-function inboundRules(evaluation: Evaluation): (source: number) => Lists {
-  const { index, views, compiled } = evaluation;
-  const subjects = compiled.policies.map((policy) => [...new Set(workloadsAt(evaluation, policy.subjects))]);
+/** From a source to the destinations whose ingress rules can mean it. Sources on hosts are not its business. */
+function inboundRules({ index, views, compiled }: Evaluation, meant: MeantWorkloads): (source: number) => Lists {
   const bySelection: (readonly number[])[][] = compiled.selections.map(() => []);
-  const byWorkload = new Map<number, (readonly number[])[]>();
+  const byAddress: (readonly number[])[][] = compiled.addressSets.map(() => []);
   const always: (readonly number[])[] = [
-    index.keys.flatMap((_, workload) => (isOpen(evaluation, workload) ? [workload] : [])),
+    index.keys.flatMap((_, workload) => (isOpen(views.ofWorkload(workload)) ? [workload] : [])),
   ];
-  for (const rule of compiled.rules) {
-    if (!isOf(rule, 'ingress')) continue;
-    const reached = subjects[rule.policy.id] as number[];
-    if (rule.everyone) always.push(reached);
-    for (const selection of rule.selections) bySelection[selection]?.push(reached);
-    for (const workload of new Set(addressedBy(evaluation, rule).flat())) {
-      const lists = byWorkload.get(workload);
-      if (lists) lists.push(reached);
-      else byWorkload.set(workload, [reached]);
+  for (const policy of compiled.policies) {
+    const reached = workloadsOf(index, policy.subjects);
+    for (const { everyone, selections, addressSet } of policy.ingress ?? []) {
+      if (everyone) always.push(reached);
+      for (const selection of selections) bySelection[selection]?.push(reached);
+      if (addressSet !== undefined) byAddress[addressSet]?.push(reached);
     }
   }
+  const setsOf = new Map<number, number[]>();
+  for (const [set, reached] of byAddress.entries()) {
+    if (reached.length === 0) continue;
+    for (const workload of meant.byAddress(set)) {
+      const sets = setsOf.get(workload);
+      if (sets) sets.push(set);
+      else setsOf.set(workload, [set]);
+    }
+  }
+  const maybeAnywhere = new Set(meant.anyAddress);
   return (source) => {
     const selections = new Set(views.ofWorkload(source).flatMap(({ selectedBy }) => [...selectedBy]));
+    const sets = maybeAnywhere.has(source) ? byAddress.keys() : (setsOf.get(source) ?? []);
     return [
       ...always,
       ...[...selections].flatMap((selection) => bySelection[selection] ?? []),
-      ...(byWorkload.get(source) ?? []),
+      ...[...sets].flatMap((set) => byAddress[set] ?? []),
     ];
   };
 }
 
-function isOf(rule: CompiledRule, direction: Direction): boolean {
-  return rule.policy[direction]?.includes(rule) ?? false;
-}
-
 /** Whether some pod of a workload accepts everything. */
-function isOpen({ views }: Evaluation, workload: number): boolean {
-  return views.ofWorkload(workload).some(({ isolatedBy }) => isolatedBy.ingress.length === 0);
+function isOpen(views: readonly View[]): boolean {
+  return views.some(({ isolatedBy }) => isolatedBy.ingress.length === 0);
 }
