@@ -5,9 +5,9 @@ import type { WouldDeny } from '../model/proposal.ts';
 import { policyProtocolOf } from '../model/protocol.ts';
 import type { Fact } from './cni-profiles.ts';
 import type { Direction } from './evaluate/compile-policies.ts';
-import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
+import type { Evaluation } from './evaluate/evaluation.ts';
 import { otherSide } from './own-evidence.ts';
-import { isIsolated, type ProofWorld } from './proof-world.ts';
+import { isIsolated, type ProofWorld, underFacts } from './proof-world.ts';
 import { connectionWords } from './rule-words.ts';
 import { type SideQuestion, subjectVerdict } from './subject-verdict.ts';
 
@@ -18,6 +18,8 @@ export interface CitedEvidence {
   readonly faults: readonly string[];
   readonly cited: number;
   readonly assumed: number;
+  /** Cited connections that the draft's own policy surely allows, by the side from which it was asked. */
+  readonly allowed: Readonly<Record<Direction, ReadonlySet<ConnectionId>>>;
 }
 
 /** Whether everything that the rules cite is evidence of the workload, and allowed. */
@@ -31,7 +33,8 @@ export function judgeCitations(
   const faults: string[] = [];
   let cited = 0;
   let assumed = 0;
-  const assuming = assumingFacts(own, world);
+  const allowed = { ingress: new Set<ConnectionId>(), egress: new Set<ConnectionId>() };
+  const assuming = assumingFacts(own);
   for (const direction of directions) {
     for (const id of citedIds(draft, direction)) {
       const connection = known.get(id);
@@ -42,12 +45,12 @@ export function judgeCitations(
         continue;
       }
       const verdict = subjectVerdict(own, question, world);
-      if (verdict === 'allowed') continue;
-      if (verdict === 'unknown' && subjectVerdict(assuming(), question, world) === 'allowed') assumed += 1;
+      if (verdict === 'allowed') allowed[direction].add(id);
+      else if (verdict === 'unknown' && subjectVerdict(assuming(), question, world) === 'allowed') assumed += 1;
       else faults.push(`${direction} ${connectionWords(connection, direction)} is ${verdict}`);
     }
   }
-  return { faults, cited, assumed };
+  return { faults, cited, assumed, allowed };
 }
 
 /**
@@ -55,17 +58,13 @@ export function judgeCitations(
  * enforced. Where they do not hold, a rule fails to open and never opens more, so that the doubt is no fault of the
  * policy: it is said in the check, and again among what the policy may deny.
  */
-function assumingFacts(own: readonly Evaluation[], { index }: ProofWorld): () => Evaluation[] {
+function assumingFacts(own: readonly Evaluation[]): () => Evaluation[] {
   const assume = (fact: Fact): Fact => (fact === 'unknown' ? 'yes' : fact);
   let made: Evaluation[] | undefined;
   return () => {
-    made ??= own.map(({ compiled, cni }) => {
-      const { ipBlockMatchesNodes, sctp } = cni;
-      return evaluation(index, compiled, {
-        ...cni,
-        ipBlockMatchesNodes: assume(ipBlockMatchesNodes),
-        sctp: assume(sctp),
-      });
+    made ??= own.map((each) => {
+      const { ipBlockMatchesNodes, sctp } = each.cni;
+      return underFacts(each, { ...each.cni, ipBlockMatchesNodes: assume(ipBlockMatchesNodes), sctp: assume(sctp) });
     });
     return made;
   };
@@ -103,6 +102,7 @@ function isApiServerNode(endpoint: Endpoint, { apiServerNodes }: ProofWorld): bo
 /** Connections that passed in the window and that the policy, with those that stay in force, would deny or may deny. */
 export function deniedConnections(
   connections: readonly Connection[],
+  judged: CitedEvidence,
   own: readonly Evaluation[],
   existing: Evaluation,
   draft: PolicyDraft,
@@ -112,6 +112,7 @@ export function deniedConnections(
   for (const connection of connections) {
     if (!isEvidence(connection)) continue;
     for (const direction of directions) {
+      if (judged.allowed[direction].has(connection.id)) continue;
       const question = sideQuestion(connection, direction, draft, world);
       if (!question) continue;
       // Policies that do not isolate the subject allow nothing once the proposal does.

@@ -1,4 +1,4 @@
-import { type LabelSelector, matchesSelector, selectorKey } from '../model/label-selector.ts';
+import { type LabelSelector, matchesSelector } from '../model/label-selector.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { PolicyDraft } from '../model/policy-draft.ts';
 import type { Profile } from '../model/profile.ts';
@@ -8,6 +8,7 @@ import { managedLabels } from './dialects/ordered.ts';
 import type { ClusterIndex } from './evaluate/cluster-index.ts';
 import { compilePolicies } from './evaluate/compile-policies.ts';
 import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
+import { RuleMatching } from './evaluate/rule-matching.ts';
 
 /** What all proofs of a run share, so that each of them costs only what its own workload has. */
 export interface ProofWorld {
@@ -39,7 +40,7 @@ export function proofWorld(index: ClusterIndex, policies: readonly NetworkPolicy
       nodes.flatMap(({ name, ips }) => ips.filter((ip) => apiServer.ips.includes(ip)).map((ip) => [ip, name])),
     ),
     namespacesOf: (selector) => {
-      const key = selectorKey(selector);
+      const key = JSON.stringify(selector);
       let names = selected.get(key);
       if (!names) {
         const matching = [...namespaces.values()].filter(({ labels }) => matchesSelector(selector, labels));
@@ -57,6 +58,11 @@ export function stayingInForce({ index, cni, inForce, existing }: ProofWorld, dr
     return existing;
   }
   return evaluation(index, compilePolicies(index, inForce.filter(stays)), cni);
+}
+
+/** The same policies under other facts of a network plugin. */
+export function underFacts({ index, compiled, pool, views }: Evaluation, cni: CniProfile): Evaluation {
+  return { index, compiled, cni, pool, views, matching: new RuleMatching(index, compiled, cni, pool) };
 }
 
 export function isIsolated({ views }: Evaluation, direction: 'ingress' | 'egress', workload: WorkloadKey): boolean {

@@ -2,14 +2,13 @@ import { type Connection, isEvidence } from '../model/connection.ts';
 import type { OverGrant, Proof, ProofCheck } from '../model/proposal.ts';
 import { citedIds, deniedConnections, judgeCitations } from './cited-evidence.ts';
 import type { ReadBack, Rendering } from './dialects/dialect.ts';
-import { admits } from './evaluate/admits.ts';
 import { compilePolicies } from './evaluate/compile-policies.ts';
 import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
 import { overGrants } from './over-grants.ts';
 import { ownEvidence } from './own-evidence.ts';
 import { allowAllFaults, isolationFaults, namespaceFaults, subjectFaults } from './policy-faults.ts';
-import { type ProofWorld, stayingInForce } from './proof-world.ts';
-import { reachablePairs } from './reachable-pairs.ts';
+import { type ProofWorld, stayingInForce, underFacts } from './proof-world.ts';
+import { type Admitted, admissionsOf, reachablePairs } from './reachable-pairs.ts';
 
 const directions = ['ingress', 'egress'] as const;
 
@@ -47,9 +46,9 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
     own.push(evaluation(index, compiled, { ...cni, ipBlockMatchesNodes: 'yes' }));
   }
   const policies = [...readBack.policies, ...readBack.identityPolicies];
-  const ownRules = own.map(withoutExemptions);
+  const admitted = admissionsOf(draft, own.map(withoutExemptions));
   const existing = stayingInForce(world, draft);
-  const granted = grantsBeyondEvidence(input, ownRules, world);
+  const granted = grantsBeyondEvidence(input, admitted, world);
   const unasked = granted.filter(({ allowance, widenedBy }) => allowance === undefined && widenedBy === undefined);
   const judged = judgeCitations(draft, connections, own, world);
   const checks = [
@@ -75,15 +74,15 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
     valid: checks.every(({ passed }) => passed),
     checks,
     overGrants: granted,
-    wouldDeny: deniedConnections(connections, own, existing, draft, world),
-    reachableBefore: draft.workloads.reduce((sum, workload) => sum + reachablePairs(workload, [], existing), 0),
-    reachableAfter: draft.workloads.reduce((sum, workload) => sum + reachablePairs(workload, ownRules, existing), 0),
+    wouldDeny: deniedConnections(connections, judged, own, existing, draft, world),
+    reachableBefore: sumOf(draft.workloads, (workload) => reachablePairs(workload, existing, undefined)),
+    reachableAfter: sumOf(draft.workloads, (workload) => reachablePairs(workload, existing, admitted)),
   };
 }
 
 /** What the rules themselves admit, and not what the network plugin lets nodes do whatever the rules say. */
-function withoutExemptions({ index, compiled, cni }: Evaluation): Evaluation {
-  return evaluation(index, compiled, { ...cni, ownNodeExempt: 'no', anyNodeExempt: 'no' });
+function withoutExemptions(own: Evaluation): Evaluation {
+  return underFacts(own, { ...own.cni, ownNodeExempt: 'no', anyNodeExempt: 'no' });
 }
 
 /** A check passes when it has found no fault; of many faults the first few are told. */
@@ -101,19 +100,18 @@ function unproved(made: readonly ProofCheck[]): Proof {
 
 function grantsBeyondEvidence(
   { rendering: { draft }, connections }: ProofInput,
-  own: readonly Evaluation[],
+  admitted: Admitted,
   { index, profile }: ProofWorld,
 ): OverGrant[] {
   return directions.flatMap((direction) => {
     const ids = citedIds(draft, direction);
     const cited = connections.filter((connection) => ids.has(connection.id) && isEvidence(connection));
     const evidence = ownEvidence(draft, direction, cited, index.cluster.apiServer.ips);
-    const found = draft.workloads.flatMap((workload) =>
-      own.flatMap((each) => {
-        const admissions = admits(each, direction, workload);
-        return admissions === 'not-isolated' ? [] : overGrants(draft, direction, admissions, evidence, index, profile);
-      }),
-    );
-    return [...new Map(found.map((each) => [JSON.stringify(each), each])).values()];
+    const admissions = admitted[direction].values().toArray().flat();
+    return overGrants(draft, direction, admissions, evidence, index, profile);
   });
+}
+
+function sumOf<Item>(items: readonly Item[], count: (item: Item) => number): number {
+  return items.reduce((sum, item) => sum + count(item), 0);
 }

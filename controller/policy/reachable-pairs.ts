@@ -1,24 +1,41 @@
 import { isEmptyConnections } from '../model/connection-set.ts';
+import type { PolicyDraft } from '../model/policy-draft.ts';
 import type { WorkloadKey } from '../model/workload.ts';
-import { admits } from './evaluate/admits.ts';
+import { type Admission, admits } from './evaluate/admits.ts';
+import type { Direction } from './evaluate/compile-policies.ts';
 import type { Evaluation } from './evaluate/evaluation.ts';
+
+const directions = ['ingress', 'egress'] as const;
+
+/** What a proposal's own policies admit for each of its workloads. */
+export type Admitted = Readonly<Record<Direction, ReadonlyMap<WorkloadKey, readonly Admission[]>>>;
+
+export function admissionsOf({ workloads }: PolicyDraft, own: readonly Evaluation[]): Admitted {
+  const of = (direction: Direction) =>
+    new Map(
+      workloads.map((workload) => {
+        const found = own.map((each) => admits(each, direction, workload));
+        return [workload, found.flatMap((admissions) => (admissions === 'not-isolated' ? [] : admissions))];
+      }),
+    );
+  return { ingress: of('ingress'), egress: of('egress') };
+}
 
 /**
  * Ordered pairs of the workload and any other (or itself) between which its own side lets something through, or may:
- * everything where no policy isolates it.
+ * by the existing policies alone, where those that do not isolate it let everything through, or together with what a
+ * proposal admits.
  */
-export function reachablePairs(workload: WorkloadKey, own: readonly Evaluation[], existing: Evaluation): number {
+export function reachablePairs(workload: WorkloadKey, existing: Evaluation, admitted: Admitted | undefined): number {
   const all = existing.index.keys.length;
-  const sets = (['ingress', 'egress'] as const).map((direction) => {
+  const sets = directions.map((direction) => {
     const fromExisting = admits(existing, direction, workload);
-    if (own.length === 0 && fromExisting === 'not-isolated') return undefined;
+    if (fromExisting === 'not-isolated' && !admitted) return undefined;
     const found = new Set<WorkloadKey>();
-    for (const admissions of [fromExisting, ...own.map((each) => admits(each, direction, workload))]) {
-      if (admissions === 'not-isolated') continue;
-      for (const { peer, allowed, unknown } of admissions) {
-        const nothing = isEmptyConnections(allowed) && isEmptyConnections(unknown);
-        if (peer.kind === 'workload' && !nothing) found.add(peer.workload);
-      }
+    const kept = fromExisting === 'not-isolated' ? [] : fromExisting;
+    for (const { peer, allowed, unknown } of [...kept, ...(admitted?.[direction].get(workload) ?? [])]) {
+      const nothing = isEmptyConnections(allowed) && isEmptyConnections(unknown);
+      if (peer.kind === 'workload' && !nothing) found.add(peer.workload);
     }
     return found;
   });

@@ -2,17 +2,26 @@
  * Where two pieces of plain data differ, as paths (`spec.ingress[0].from`); empty when they are the same. Keys whose
  * value is undefined count as absent, and the order of keys does not matter.
  */
-export function differences(expected: unknown, actual: unknown, path = ''): string[] {
-  if (Object.is(expected, actual)) return [];
-  if (!isObject(expected) || !isObject(actual) || Array.isArray(expected) !== Array.isArray(actual)) return [path];
-  if (Array.isArray(expected) && Array.isArray(actual)) {
-    if (expected.length !== actual.length) return [path];
-    return expected.flatMap((item, i) => differences(item, actual[i], `${path}[${i}]`));
+export function differences(expected: unknown, actual: unknown): string[] {
+  const found: string[] = [];
+  compare(expected, actual, '', found);
+  return found;
+}
+
+function compare(expected: unknown, actual: unknown, path: string, found: string[]): void {
+  if (Object.is(expected, actual)) return;
+  if (!isObject(expected) || !isObject(actual) || Array.isArray(expected) !== Array.isArray(actual)) {
+    found.push(path);
+  } else if (Array.isArray(expected) && Array.isArray(actual)) {
+    if (expected.length !== actual.length) found.push(path);
+    else for (const [i, item] of expected.entries()) compare(item, actual[i], `${path}[${i}]`, found);
+  } else {
+    const at = path === '' ? '' : `${path}.`;
+    for (const key of Object.keys(expected)) compare(expected[key], own(actual, key), at + key, found);
+    for (const key of Object.keys(actual)) {
+      if (!Object.hasOwn(expected, key) && actual[key] !== undefined) found.push(at + key);
+    }
   }
-  const keys = new Set([...Object.keys(expected), ...Object.keys(actual)]);
-  return [...keys].flatMap((key) =>
-    differences(own(expected, key), own(actual, key), path === '' ? key : `${path}.${key}`),
-  );
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
