@@ -33,7 +33,10 @@ test('a broken document is a problem with its line, and the others are read', (t
 test('a template that was not rendered is a problem and no crash', (t) => {
   t.deepEqual(names(`{{ if .Values.x }}\n${object('a')}{{ end }}`), []);
   t.is(codes(`{{ if .Values.x }}\n${object('a')}{{ end }}`)[0]?.split(' ')[0], 'ManifestUnreadable');
-  t.is(codes('apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n')[0]?.split(' ')[0], 'ManifestUnreadable');
+  t.is(
+    codes('apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n')[0]?.split(' ')[0],
+    'ManifestUnreadable',
+  );
 });
 
 test('lists are taken apart, typed ones give their items the kind', (t) => {
