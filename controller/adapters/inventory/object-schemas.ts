@@ -55,7 +55,7 @@ const container = z.object({
     .nullish(),
 });
 
-export const podSpecFields = z.object({
+const podSpecFields = z.object({
   containers: z.array(container).min(1),
   initContainers: z.array(container).nullish(),
   hostNetwork: z.boolean().nullish(),
@@ -65,7 +65,7 @@ export const podSpecFields = z.object({
 });
 export type PodSpecFields = z.infer<typeof podSpecFields>;
 
-export const podTemplateFields = z.object({
+const podTemplateFields = z.object({
   metadata: z.object({ labels: labelsField.nullish(), annotations: annotationsField.nullish() }).nullish(),
   spec: podSpecFields,
 });
