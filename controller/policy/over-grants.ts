@@ -16,6 +16,7 @@ import {
 import {
   type ConnectionSet,
   connectionSet,
+  equalConnections,
   intersectConnections,
   isEmptyConnections,
   noConnections,
@@ -91,6 +92,7 @@ export function overGrants(
     switch (peer.kind) {
       case 'workload': {
         const asked = evidence.workloads.get(peer.workload) ?? noConnections;
+        if (equalConnections(allowed, asked) && isEmptyConnections(unknown)) break;
         const places = placesOf(index, peer.workload);
         // A rule for an address outside may match a pod of which no address is known; it was seen to be another's.
         const doubt = hasUnknownAddress(places) ? subtractConnections(unknown, evidence.byAddress) : unknown;

@@ -1,6 +1,6 @@
 /** Plain data that YAML can say; a key whose value is undefined is left out. */
-export type YamlValue = string | number | boolean | readonly YamlValue[] | YamlMapping;
-export interface YamlMapping {
+type YamlValue = string | number | boolean | readonly YamlValue[] | YamlMapping;
+interface YamlMapping {
   readonly [key: string]: YamlValue | undefined;
 }
 

@@ -95,7 +95,7 @@ export function connectionWords(
   return `${endpointWords(direction === 'ingress' ? source : destination)} ${protocolName(protocol)} ${port}`;
 }
 
-export function endpointWords(endpoint: Endpoint): string {
+function endpointWords(endpoint: Endpoint): string {
   switch (endpoint.kind) {
     case 'workload':
       return endpoint.workload;

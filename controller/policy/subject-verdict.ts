@@ -41,11 +41,14 @@ function oneVerdict(
 ): Verdict {
   let certain = parties.length > 0;
   let possible = parties.length === 0;
-  for (const own of evaluation.views.of({ kind: 'workload', workload: subject })) {
-    for (const other of parties.flatMap((party) => evaluation.views.of(party))) {
-      const permit = sidePermit(evaluation, direction, own, other);
-      certain &&= hasConnection(permit.certain, protocol, port);
-      possible ||= hasConnection(permit.possible, protocol, port);
+  const subjects = evaluation.views.of({ kind: 'workload', workload: subject });
+  for (const party of parties) {
+    for (const other of evaluation.views.of(party)) {
+      for (const own of subjects) {
+        const permit = sidePermit(evaluation, direction, own, other);
+        certain &&= hasConnection(permit.certain, protocol, port);
+        possible ||= hasConnection(permit.possible, protocol, port);
+      }
     }
   }
   return certain ? 'allowed' : possible ? 'unknown' : 'denied';

@@ -22,7 +22,7 @@ export type DialectFeature = (typeof dialectFeatures)[number];
  * `exact`: said as it is meant. `as-addresses`: said by the addresses known today, which is exact until they change.
  * `none`: cannot be said.
  */
-export type DialectSupport = 'exact' | 'as-addresses' | 'none';
+type DialectSupport = 'exact' | 'as-addresses' | 'none';
 export type DialectCapabilities = Readonly<Record<DialectFeature, DialectSupport>>;
 
 export const kubernetesCapabilities: DialectCapabilities = {

@@ -211,6 +211,10 @@ function notesOn(draft: PolicyDraft, usesNames: boolean): string[] {
   if (peers.some(({ kind }) => kind === 'nodes')) {
     notes.push('nodes of the cluster: written as the entities host and remote-node, which mean every node');
   }
+  const names = usesNames ? namedPeers(draft).flatMap((peer) => namesInsteadOf(peer) ?? []) : [];
+  if (names.length > 0) {
+    notes.push(`DNS names ${[...new Set(names)].sort().join(', ')}: whatever address they resolve to is allowed`);
+  }
   const unnamed = namedPeers(draft).filter((peer) => !(usesNames && namesInsteadOf(peer)));
   if (unnamed.length > 0) {
     const why = usesNames

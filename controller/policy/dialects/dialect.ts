@@ -17,7 +17,7 @@ export interface Dialect {
   readBack(documents: readonly unknown[], rendering: Rendering): ReadBack;
 }
 
-export type DialectObject = NetworkPolicy | CiliumNetworkPolicy;
+type DialectObject = NetworkPolicy | CiliumNetworkPolicy;
 
 /** A draft in the words of one dialect. */
 export interface Rendering {

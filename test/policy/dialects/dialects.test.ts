@@ -182,6 +182,9 @@ test('an address with a DNS name is written by name where the workload asks the 
     [[{ cidr: '203.0.113.8/32' }], [{ matchName: 'api.example.com' }], undefined],
   );
   t.deepEqual(egress[2]?.toPorts?.[0]?.rules, { dns: [{ matchPattern: '*' }] });
+  t.deepEqual(dialect('cilium').render(draft({ egress: [named, dnsRule] }), cilium).notes, [
+    'DNS names api.example.com: whatever address they resolve to is allowed',
+  ]);
 });
 
 test('without a rule for the cluster DNS, names are written as addresses, and that is said', (t) => {
