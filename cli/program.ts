@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { problemCodes } from '../controller/model/problem-codes.ts';
+import { analyzeCommand } from './commands/analyze.ts';
 import { connectivityCommand } from './commands/connectivity.ts';
 import { diffCommand } from './commands/diff.ts';
 import { explainCommand } from './commands/explain.ts';
+import { graphCommand } from './commands/graph.ts';
 import { exitCode, InputError, type Terminal } from './terminal.ts';
 
 const exitCodeHelp = `
@@ -24,7 +26,7 @@ export function program(terminal: Terminal, version: string): Command {
 
 /** In the order in which `nanoseg --help` lists them. */
 function commands(terminal: Terminal): Command[] {
-  return [connectivityCommand(terminal), explainCommand(terminal), diffCommand(terminal)];
+  return [analyzeCommand(terminal), connectivityCommand(terminal), explainCommand(terminal), diffCommand(terminal), graphCommand(terminal)];
 }
 
 /** Runs one command line (without node and script) to its exit code; never throws for what a user can cause. */

@@ -1,4 +1,4 @@
-import type { CidrSet } from './cidr.ts';
+import { type CidrSet, isEmptyAddresses, unionAddresses } from './cidr.ts';
 import type { Labels } from './label-selector.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 import type { PolicyProtocol } from './protocol.ts';
@@ -128,4 +128,13 @@ export interface ClusterCidrs {
    * inside the cluster, and is `unknown` instead of external.
    */
   readonly complete: boolean;
+}
+
+/** The cluster with ranges added that its inventory does not tell. */
+export function withCidrs(cluster: Cluster, added: Pick<ClusterCidrs, 'pods' | 'services' | 'nodes'>): Cluster {
+  const pods = unionAddresses(cluster.cidrs.pods, added.pods);
+  const services = unionAddresses(cluster.cidrs.services, added.services);
+  const nodes = unionAddresses(cluster.cidrs.nodes, added.nodes);
+  const told = !isEmptyAddresses(added.pods) && !isEmptyAddresses(added.services);
+  return { ...cluster, cidrs: { pods, services, nodes, complete: cluster.cidrs.complete || told } };
 }

@@ -60,6 +60,18 @@ export const problemCodes = {
     means: 'A flow file is empty, or none of its lines can be used.',
     fix: 'Look at the reasons given for its lines; record the flows again if the file is damaged.',
   },
+  ClusterEmpty: {
+    means: 'The manifests hold no workload, so there is nothing that flows could be attributed to.',
+    fix: 'Point --cluster at the manifests, or at a dump: kubectl get ns,deploy,sts,ds,rs,cj,job,po,svc,endpointslices,no,netpol -A -o yaml.',
+  },
+  FlowRecordInvalid: {
+    means: 'A record of a flow file cannot be used, and --strict allows none.',
+    fix: 'Correct or remove the record, or leave out --strict to have it counted and passed over.',
+  },
+  OutputUnwritable: {
+    means: 'The output directory or a file in it cannot be written.',
+    fix: 'Check the path, its permissions and the space on the disk.',
+  },
 } as const satisfies Record<string, { readonly means: string; readonly fix: string }>;
 
 export type ProblemCode = keyof typeof problemCodes;

@@ -1,11 +1,11 @@
 import type { Cluster } from '../model/cluster.ts';
-import { type Connection, isEvidence, replicaLimit } from '../model/connection.ts';
+import { type Connection, isEvidence } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { type Endpoint, type EndpointId, endpointId, isApiServer } from '../model/endpoint.ts';
 import type { FlowSourceKind } from '../model/flow.ts';
 import type { Profile } from '../model/profile.ts';
 import type { HeldBackReason } from '../model/proposal.ts';
-import { parseWorkloadKey, type Workload, type WorkloadKey } from '../model/workload.ts';
+import { parseWorkloadKey, type Workload } from '../model/workload.ts';
 import { matchesPattern } from './connection-pattern.ts';
 import {
   kindsWithUnequalReplicas,
@@ -27,7 +27,7 @@ export type SuspicionJudge = (connection: Connection) => Suspicion | undefined;
 /** What one source does over all of its connections. */
 interface SourceHabits {
   firstMs: number;
-  /** Most replicas that were seen at once behind one connection: at least so many are at work. */
+  /** Most replicas that were seen behind one connection, as clients or as servers: at least so many are at work. */
   replicas: number;
   /** Distinct targets that never answered or that a policy denied. */
   failedTargets: number;
@@ -41,14 +41,19 @@ interface SourceHabits {
  */
 export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile: Profile): SuspicionJudge {
   const answering = sourcesThatShowAnswers(seen);
-  const running = runningPods(cluster);
   const habits = new Map<EndpointId, SourceHabits>();
-  for (const connection of seen.connections()) {
-    if (!connection.directed) continue;
-    const id = endpointId(connection.source);
+  const habitsOf = (endpoint: Endpoint): SourceHabits => {
+    const id = endpointId(endpoint);
     let of = habits.get(id);
     if (!of) habits.set(id, (of = { firstMs: Infinity, replicas: 0, failedTargets: 0, failedBins: new Map() }));
-    const { evidence } = connection;
+    return of;
+  };
+  for (const connection of seen.connections()) {
+    if (!connection.directed) continue;
+    const { source, destination, evidence } = connection;
+    const server = habitsOf(destination);
+    server.replicas = Math.max(server.replicas, evidence.serverReplicas);
+    const of = habitsOf(source);
     of.firstMs = Math.min(of.firstMs, evidence.firstMs);
     of.replicas = Math.max(of.replicas, evidence.clientReplicas);
     if (!failed(connection, answering)) continue;
@@ -79,19 +84,8 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     }
     const workload = workloadOf(source, cluster);
     if (workload && of && isApiServer(destination)) return newApiServerClient(workload, evidence.firstMs - of.firstMs);
-    if (!workload || !of) return undefined;
-    const atWork = Math.max(of.replicas, Math.min(running.get(workload.key) ?? 0, replicaLimit));
-    return singleReplica(connection, workload, atWork);
+    return workload && of && singleReplica(connection, workload, of.replicas);
   };
-}
-
-/** Pods of each workload that serve now: replicas at work even when none but one of them was seen as a client. */
-function runningPods({ pods }: Cluster): ReadonlyMap<WorkloadKey, number> {
-  const running = new Map<WorkloadKey, number>();
-  for (const { workload, phase, virtual } of pods) {
-    if (phase === 'Running' && !virtual) running.set(workload, (running.get(workload) ?? 0) + 1);
-  }
-  return running;
 }
 
 function workloadOf(endpoint: Endpoint, cluster: Cluster): Workload | undefined {
