@@ -86,11 +86,7 @@ for (const [fault, spec, message] of [
   ],
   ['endPort alone', '{podSelector: {}, ingress: [{ports: [{endPort: 80}]}]}', 'needs a numeric port'],
   ['port 0', '{podSelector: {}, ingress: [{ports: [{port: 0}]}]}', 'ports[0].port: Too small'],
-  [
-    'a number in quotes',
-    '{podSelector: {}, ingress: [{ports: [{port: "80"}]}]}',
-    'ports[0].port: not a port name',
-  ],
+  ['a number in quotes', '{podSelector: {}, ingress: [{ports: [{port: "80"}]}]}', 'ports[0].port: not a port name'],
   ['ICMP', '{podSelector: {}, ingress: [{ports: [{protocol: ICMP}]}]}', 'spec.ingress[0].ports[0].protocol'],
   ['a lower case type', '{podSelector: {}, policyTypes: [ingress]}', 'spec.policyTypes[0]'],
   [
