@@ -219,7 +219,12 @@ function workloadBeings(cluster: Cluster, policies: readonly NetworkPolicy[], ke
   }
   const rolls = workload.kind !== 'Job' && workload.kind !== 'Pod' && !live.some(({ virtual }) => virtual);
   if (live.length === 0) add({ ...workload, labels: workload.podLabels }, []);
-  else if (rolls) add({ ...workload, labels: workload.podLabels }, places, live[0]?.node);
+  else if (rolls) {
+    // The next rollout may stand wherever a pod stands now.
+    const template = { ...workload, labels: workload.podLabels };
+    if (places.length > 0) add(template, places);
+    else for (const { node } of live) add(template, [], node);
+  }
   return found;
 }
 
