@@ -56,7 +56,7 @@ class KeyTable {
   #find(high: number, low: number): number {
     const wanted = high === 0 && low === 0 ? 1 : low;
     const slots = this.#slots;
-    for (let i = (high ^ low) & this.#mask; ; i = (i + 1) & this.#mask) {
+    for (let i = (high ^ wanted) & this.#mask; ; i = (i + 1) & this.#mask) {
       const h = slots[2 * i];
       const l = slots[2 * i + 1];
       if ((h === high && l === wanted) || (h === 0 && l === 0)) return 2 * i;
