@@ -76,7 +76,10 @@ test('an unknown reply state is never taken for a first packet', async (t) => {
   t.false(flow.directed);
   t.is(flow.answered, undefined);
   t.is((await only(hubbleLine({ is_reply: undefined, reply: false, l4: { TCP: established } }))).directed, false);
-  t.is((await only(hubbleLine({ is_reply: null, l4: { UDP: { source_port: 1, destination_port: 53 } } }))).directed, false);
+  t.is(
+    (await only(hubbleLine({ is_reply: null, l4: { UDP: { source_port: 1, destination_port: 53 } } }))).directed,
+    false,
+  );
 });
 
 test('the old reply bit says something only when it is set', async (t) => {
@@ -154,7 +157,10 @@ test('an answer needs more than a repeated SYN or a reset', async (t) => {
   t.is((await only(hubbleLine({ trace_reason: 'ESTABLISHED', l4: tcp({ SYN: true }) }))).answered, undefined);
   t.is((await only(hubbleLine({ l4: tcp({ ACK: true, PSH: true }) }))).answered, true);
   t.is((await only(hubbleLine({ is_reply: true, l4: tcp({ ACK: true, RST: true }) }))).answered, undefined);
-  t.is((await only(hubbleLine({ is_reply: true, l4: { UDP: { source_port: 53, destination_port: 9 } } }))).answered, true);
+  t.is(
+    (await only(hubbleLine({ is_reply: true, l4: { UDP: { source_port: 53, destination_port: 9 } } }))).answered,
+    true,
+  );
 });
 
 test('reserved labels name nodes, the API server and the world; the more telling label wins', async (t) => {
@@ -177,9 +183,7 @@ test('names that the other side had looked up are kept without the trailing dot'
 });
 
 test('a Service frontend as destination is a Service and no backend', async (t) => {
-  const flow = await only(
-    hubbleLine({ destination: {}, destination_service: { name: 'redis', namespace: 'shop' } }),
-  );
+  const flow = await only(hubbleLine({ destination: {}, destination_service: { name: 'redis', namespace: 'shop' } }));
   t.deepEqual(flow.server.service, { namespace: 'shop', name: 'redis' });
   t.deepEqual([flow.server.ip, flow.port], [undefined, 0]);
   t.deepEqual(flow.addressed, { ip: '10.0.2.7', port: 6379 });
@@ -210,14 +214,10 @@ test('an export with a field mask still gives a flow', async (t) => {
     },
     time: '2023-08-21T12:12:18.510175415Z',
   });
-  t.deepEqual([flow.client.pod, flow.server.pod, flow.server.ip, flow.verdict, flow.directed, flow.node], [
-    'client',
-    undefined,
-    '10.244.1.5',
-    'denied',
-    true,
-    '',
-  ]);
+  t.deepEqual(
+    [flow.client.pod, flow.server.pod, flow.server.ip, flow.verdict, flow.directed, flow.node],
+    ['client', undefined, '10.244.1.5', 'denied', true, ''],
+  );
 });
 
 test('lost events and missing nodes are losses of their node', async (t) => {
@@ -251,10 +251,7 @@ test('a wrong type, port, address or time rejects the line with the field and th
     [{ source: 'cart' }, 'source: expected an object, got "cart"'],
     [{ IP: { source: '10.0.0.256' } }, 'IP.source: expected an IP address, got "10.0.0.256"'],
     [{ IP: { source: '010.0.0.1' } }, 'IP.source: expected an IP address, got "010.0.0.1"'],
-    [
-      { l4: { TCP: { source_port: 70000 } } },
-      'source_port: expected a port from 0 to 65535, got 70000',
-    ],
+    [{ l4: { TCP: { source_port: 70000 } } }, 'source_port: expected a port from 0 to 65535, got 70000'],
     [{ is_reply: 'no' }, 'is_reply: expected true or false, got "no"'],
     [
       { time: '2026-13-01T00:00:00Z' },

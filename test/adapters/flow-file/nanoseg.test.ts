@@ -1,0 +1,112 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { defaultFlowLimits } from '../../../controller/adapters/flow-file/flow-limits.ts';
+import { encodeFlow, nanosegLines } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
+import { type Flow, type FlowPeer, flowSourceKinds } from '../../../controller/model/flow.ts';
+import { jsonLines, readText } from './read-text.ts';
+import { flowFaults } from './strict-flow.ts';
+
+const name = fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' });
+const ip = fc.oneof(fc.ipV4(), fc.ipV6());
+const port = fc.integer({ min: 0, max: 65535 });
+const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+
+const peer: fc.Arbitrary<FlowPeer> = fc.record({
+  ip: optional(ip),
+  namespace: optional(name),
+  pod: optional(name),
+  podPrefix: optional(name),
+  workload: optional(fc.record({ kind: name, name })),
+  labels: optional(fc.array(name, { minLength: 1, maxLength: 4 })),
+  reserved: optional(
+    fc.constantFrom('host', 'remote-node', 'kube-apiserver', 'ingress', 'health', 'world', 'unmanaged'),
+  ),
+  node: optional(name),
+  service: optional(fc.record({ namespace: name, name })),
+  dnsNames: optional(fc.array(fc.domain(), { minLength: 1, maxLength: 3 })),
+});
+
+const flow: fc.Arbitrary<Flow> = fc
+  .record({
+    timeMs: fc.integer({ min: 0, max: Date.UTC(2199, 0, 1) }),
+    lastsMs: fc.oneof(fc.constant(0), fc.nat(86_400_000)),
+    client: peer,
+    server: peer,
+    clientPort: port,
+    port,
+    addressed: optional(fc.record({ ip, port })),
+    protocol: fc.nat(255),
+    directed: fc.boolean(),
+    verdict: fc.constantFrom('allowed', 'denied', 'audited', 'none'),
+    answered: optional(fc.boolean()),
+    connections: fc.nat(1000),
+    bytes: fc.maxSafeNat(),
+    source: fc.constantFrom(...flowSourceKinds),
+    node: fc.oneof(fc.constant(''), name),
+  })
+  .map(({ lastsMs, ...rest }) => ({ ...rest, endMs: rest.timeMs + lastsMs }));
+
+test('a flow that was written and read again is the same flow', (t) => {
+  const read = nanosegLines(defaultFlowLimits);
+  fc.assert(
+    fc.property(flow, (original) => {
+      t.deepEqual(flowFaults(original), []);
+      const line = encodeFlow(original);
+      t.false(line.includes('\n'));
+      t.deepEqual(read(line, undefined), { kind: 'flow', flow: original });
+    }),
+  );
+});
+
+const least = {
+  nanoseg: 'flow/v1',
+  time: '2026-07-31T10:41:02.5Z',
+  client: { ip: '10.0.0.1' },
+  server: { ip: '10.0.0.2' },
+  protocol: 'TCP',
+  directed: true,
+  verdict: 'allowed',
+};
+
+test('the least that a line needs, and what the rest then is', async (t) => {
+  const { flows } = await readText(jsonLines(least));
+  t.like(flows[0], {
+    timeMs: Date.UTC(2026, 6, 31, 10, 41, 2, 500),
+    endMs: Date.UTC(2026, 6, 31, 10, 41, 2, 500),
+    clientPort: 0,
+    port: 0,
+    answered: undefined,
+    connections: 1,
+    bytes: 0,
+    source: 'nanoseg',
+    node: '',
+  });
+});
+
+test('losses are lines of their own', async (t) => {
+  const { losses } = await readText(
+    jsonLines({ nanoseg: 'loss/v1', time: least.time, kind: 'sampled', events: 50, source: 'conntrack', node: 'n1' }),
+  );
+  t.deepEqual(losses, [
+    { timeMs: Date.UTC(2026, 6, 31, 10, 41, 2, 500), source: 'conntrack', node: 'n1', events: 50, kind: 'sampled' },
+  ]);
+});
+
+test('a misspelled or missing field rejects the line, because its absence would change the meaning', async (t) => {
+  const cases: readonly (readonly [object, string])[] = [
+    [{ ...least, verdct: 'denied' }, '"verdct": no such field'],
+    [{ ...least, client: { address: '10.0.0.1' } }, 'client."address": no such field'],
+    [{ ...least, directed: undefined }, 'directed is missing'],
+    [{ ...least, verdict: undefined }, 'verdict: expected one of allowed, denied, audited, none, got nothing'],
+    [{ ...least, server: undefined }, 'server is missing'],
+    [{ ...least, time: undefined }, 'time is missing'],
+    [{ ...least, end: '2026-07-31T10:41:02Z' }, 'end lies before time'],
+    [{ ...least, protocol: 6 }, 'protocol: expected a name such as "TCP" or "IP-4", got 6'],
+    [{ ...least, nanoseg: 'flow/v9' }, 'nanoseg: expected "flow/v1" or "loss/v1", got "flow/v9"'],
+    [{ ...least, client: { workload: { name: 'cart' } } }, 'client.workload.kind is missing'],
+    [{ ...least, answered: 'yes' }, 'answered: expected true or false, got "yes"'],
+  ];
+  for (const [line, reason] of cases) {
+    t.deepEqual((await readText(jsonLines(least, line))).rejected, [{ where: '2', reason }]);
+  }
+});
