@@ -7,7 +7,7 @@ import { ownersWithin } from './owners-within.ts';
 import type { Permit } from './permit-pool.ts';
 import { addressView, type View } from './views.ts';
 
-export type AdmittedPeer =
+type AdmittedPeer =
   | { readonly kind: 'workload'; readonly workload: WorkloadKey }
   /** Addresses outside of the cluster's own pods and nodes. */
   | { readonly kind: 'addresses'; readonly set: CidrSet }

@@ -57,7 +57,7 @@ export interface OwnedAddress {
 }
 
 /** One namespace by name, or those whose labels match. */
-export type NamespaceChoice = { readonly name: string } | { readonly selector: LabelSelector };
+type NamespaceChoice = { readonly name: string } | { readonly selector: LabelSelector };
 
 /** Pods that exist now; finished ones have given their address back. */
 export function isLive({ phase, endMs }: Pod): boolean {
@@ -89,7 +89,7 @@ export function indexCluster(cluster: Cluster): ClusterIndex {
   };
 }
 
-/** True when nothing is known about the addresses of these pods. */
+/** True when the address of any of these pods is not known. */
 export function hasUnknownAddress(places: readonly Place[]): boolean {
   return places.some(({ address }) => address === undefined);
 }

@@ -23,7 +23,7 @@ export interface Connectivity extends Answer {
 }
 
 /** The external addresses that these policies tell apart, IPv4 and IPv6, the whole address space. */
-export function externalAtoms({ compiled }: Evaluation): AddressAtom[] {
+function externalAtoms({ compiled }: Evaluation): AddressAtom[] {
   return addressAtoms(compiled.addressSets);
 }
 

@@ -11,7 +11,7 @@ import type { Party, View } from './views.ts';
 export type Verdict = 'allowed' | 'denied' | 'unknown';
 
 /** Why: one part of the answer, with a sentence for a person. Policies are `namespace/name`, rules count from 1. */
-export type Reason = { readonly direction: Direction; readonly sentence: string } & (
+type Reason = { readonly direction: Direction; readonly sentence: string } & (
   | { readonly kind: 'rule'; readonly policy: string; readonly rule: number }
   /** These policies isolate the subject, and none of their rules matches. */
   | { readonly kind: 'isolated'; readonly policies: readonly string[] }
