@@ -46,7 +46,7 @@ function ruleComment(rendered: RenderedRule, { draft }: Rendering, evidenceOf: E
   return [
     `${words}: ${evidenceSummary(connections)}`,
     ...lines,
-    ...(rest > 0 ? [`  and ${rest} more distinct connections`] : []),
+    ...(rest > 0 ? [`  and ${rest} more connections`] : []),
   ];
 }
 

@@ -58,12 +58,12 @@ function cut(items: readonly string[], limit: number, noun: string): string {
   return `${items.slice(0, limit).join(', ')} and ${items.length - limit} more ${noun}`;
 }
 
-/** `312 connections from 2 replicas, first 2026-11-01T10:00Z, last 2026-11-20T11:05Z (hubble)`. */
+/** `seen 312 times from 2 replicas, first 2026-11-01T10:00Z, last 2026-11-20T11:05Z (hubble)`. */
 export function evidenceWords({ evidence }: Connection): string {
   const { allowed, audited, denied, clientReplicas, firstMs, lastMs, sources } = evidence;
   const count = allowed + audited;
   const parts = [
-    `${count} ${count === 1 ? 'connection' : 'connections'}${replicaWords(clientReplicas)}`,
+    `${timesSeen(count)}${replicaWords(clientReplicas)}`,
     ...(denied > 0 ? [`${denied} denied`] : []),
     `first ${minute(firstMs)}`,
     `last ${minute(lastMs)}`,
@@ -83,7 +83,7 @@ export function evidenceSummary(connections: readonly Connection[]): string {
     lastMs = Math.max(lastMs, evidence.lastMs);
     for (const source of evidence.sources) sources.add(source);
   }
-  const seen = `${count} connections in ${connections.length} distinct ones`;
+  const seen = `${timesSeen(count)} in ${connections.length} connections`;
   return `${seen}, first ${minute(firstMs)}, last ${minute(lastMs)} (${[...sources].sort().join(', ')})`;
 }
 
@@ -108,6 +108,10 @@ function endpointWords(endpoint: Endpoint): string {
     case 'unknown':
       return `${endpoint.address === '' ? 'an unknown side' : endpoint.address} (${endpoint.reason})`;
   }
+}
+
+function timesSeen(count: number): string {
+  return count === 1 ? 'seen once' : `seen ${count} times`;
 }
 
 function replicaWords(replicas: number): string {

@@ -108,7 +108,10 @@ function placePeer(
   const asksDns = direction === 'egress' && dnsPorts.includes(connection.port);
   switch (peer.kind) {
     case 'workload': {
-      if (context.infrastructure.onHostNetwork(peer.workload)) return nodesOrUnknown(context.infrastructure);
+      if (context.infrastructure.onHostNetwork(peer.workload)) {
+        const { nodeCidrs, nodeHostCidrs } = context.infrastructure;
+        return nodesOrUnknown(direction === 'ingress' ? nodeCidrs : nodeHostCidrs);
+      }
       return asksDns && context.infrastructure.dnsWorkloads.includes(peer.workload) ? { kind: 'dns' } : peer;
     }
     case 'external': {
@@ -140,7 +143,7 @@ function placeNode(
   { port }: Connection,
   { infrastructure, cni }: SortingContext,
 ): Placed {
-  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(infrastructure);
+  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(infrastructure.nodeHostCidrs);
   if (cni.anyNodeExempt === 'yes') {
     return { because: 'node-exempt', message: `with ${cni.name}, nodes always reach the pods` };
   }
@@ -150,11 +153,11 @@ function placeNode(
   if (ownNode && cni.ownNodeExempt !== 'no' && !infrastructure.hidesClients(subject.workload, port)) {
     return { because: 'node-exempt', message: "a pod's own node always reaches it (kubelet probes)" };
   }
-  return nodesOrUnknown(infrastructure);
+  return nodesOrUnknown(infrastructure.nodeCidrs);
 }
 
-function nodesOrUnknown({ nodeCidrs }: Infrastructure): Placed {
-  if (nodeCidrs.length > 0) return { kind: 'nodes' };
+function nodesOrUnknown(cidrs: readonly string[]): Placed {
+  if (cidrs.length > 0) return { kind: 'nodes' };
   return {
     because: 'addresses-unknown',
     message: 'the addresses of the nodes are not known; put them into clusterCidrs.nodes of the profile',
