@@ -57,7 +57,10 @@ export interface Flow {
   readonly server: FlowPeer;
   /** The client's ephemeral port, 0 when not known; tells connections of the same pair apart. */
   readonly clientPort: number;
-  /** The server's port behind all address translation (the pod's port); 0 when not known or without ports (ICMP). */
+  /**
+   * The server's port behind all address translation (the pod's port), or the Service's port where the server is named as a
+   * Service alone; 0 when not known or without ports (ICMP).
+   */
   readonly port: number;
   /** Service address and port that the client used, when it differs from the server's own. */
   readonly addressed: { readonly ip: string; readonly port: number } | undefined;

@@ -54,7 +54,8 @@ export class CalicoReports {
       client: peerOf(report.from),
       server: {
         ...peerOf(report.to),
-        service: isNamed(report.to) ? undefined : report.service,
+        // The port is the backend's: the Service helps only where the backend has neither name nor address.
+        service: isNamed(report.to) || report.to.ip !== undefined ? undefined : report.service,
         dnsNames: report.dnsNames,
       },
       clientPort: report.fromPort,

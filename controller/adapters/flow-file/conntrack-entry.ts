@@ -3,7 +3,7 @@ import { isIp } from './record-fields.ts';
 import { validTime } from './rfc3339.ts';
 import { shown, UnusableRecord } from './unusable-record.ts';
 
-export interface ConntrackTuple {
+interface ConntrackTuple {
   readonly source: string;
   readonly destination: string;
   /** 0 for protocols without ports. */

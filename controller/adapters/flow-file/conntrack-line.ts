@@ -39,7 +39,7 @@ const rememberedConnections = 200_000;
  * Folds the events of one connection: a flow when it is first seen, one more when the server is first seen to answer, and
  * one at its end if that brings something new (that nobody answered, or its bytes). Only the first counts as a connection.
  */
-export class ConntrackConnections {
+class ConntrackConnections {
   readonly #known = new Map<string, Known>();
 
   outcome(entry: ConntrackEntry, timeMs: number): LineOutcome {

@@ -7,7 +7,7 @@ import { ipField, objectField, portField, textField, textsField } from './record
 /** A side of a socket or packet as a gadget describes it, with what the program addressed when that was a Service. */
 export interface GadgetSide {
   readonly peer: FlowPeer;
-  /** 0 when only a Service's port is known. */
+  /** The Service's port when only the Service is known. */
   readonly port: number;
   readonly addressed: Flow['addressed'];
 }
@@ -45,7 +45,7 @@ export function remoteSide(
       const service = namespace === undefined || name === undefined ? undefined : { namespace, name };
       if (service === undefined) return { peer: { ...unnamedPeer, ip }, port: number, addressed: undefined };
       const addressed = ip === undefined ? undefined : { ip, port: number };
-      return { peer: { ...unnamedPeer, service }, port: 0, addressed };
+      return { peer: { ...unnamedPeer, service }, port: number, addressed };
     }
     case 'pod': {
       const labels = gadgetLabels(names['labels'] ?? names['podLabels'], 'labels', limits);

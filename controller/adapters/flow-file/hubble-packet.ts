@@ -43,7 +43,7 @@ export function hubbleFlow(packet: HubblePacket): Flow {
     client: isReply ? packet.destination : packet.source,
     server,
     clientPort: isReply ? packet.destinationPort : packet.sourcePort,
-    port: isService ? 0 : serverPort,
+    port: serverPort,
     addressed: isService && serverIp !== undefined ? { ip: serverIp, port: serverPort } : undefined,
     protocol: packet.protocol,
     directed: direction !== undefined,

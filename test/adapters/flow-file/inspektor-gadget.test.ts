@@ -34,7 +34,7 @@ test('a connect to a Service is addressed to the Service, and its backend is not
   t.like(flow, {
     timeMs: 1785523111977,
     clientPort: 41464,
-    port: 0,
+    port: 80,
     protocol: 6,
     directed: true,
     verdict: 'allowed',
@@ -146,7 +146,7 @@ test('the former trace network: outgoing is egress, HOST is ingress to the local
       directed,
     ]),
     [
-      [1_800_000_000_000, 'cart-1', 'kubernetes', 0, 443, true],
+      [1_800_000_000_000, 'cart-1', 'kubernetes', 443, 443, true],
       [1_800_000_000_000, 'web-1', 'cart-1', 8080, undefined, true],
       [1_800_000_000_000, 'cart-1', '192.0.2.53', 53, undefined, false],
     ],
