@@ -295,6 +295,49 @@ test('the time of the flow decides who had the address', (t) => {
   t.is(when(1), 'unknown:before-inventory:10.0.0.1 8080');
 });
 
+test('of two pods that had one name after another, the time of the flow decides', (t) => {
+  const attributor = attributorOf(
+    podManifest({ name: 'db-0', uid: 'a', owner: 'StatefulSet/db', start: 1 }),
+    podManifest({ name: 'db-0', uid: 'b', owner: 'Cluster/db', start: 30 }),
+  );
+  const when = (second: number) => servedBy(attributor, { namespace: 'shop', pod: 'db-0' }, { timeMs: at(second) });
+  t.is(when(10), 'workload:shop/StatefulSet/db 8080');
+  t.is(when(40), 'workload:shop/Cluster/db 8080');
+});
+
+test('a client at the address of a Service is not the backend of that Service', (t) => {
+  const { client } = attributorOf(web, webService).attribute(flow({ ip: '10.96.0.9' }, {}, { clientPort: 80 }));
+  t.is(endpointId(client.endpoint), 'service:shop/web' as never);
+});
+
+test('a finished pod is no backend', (t) => {
+  const finished = podManifest({
+    name: 'old',
+    phase: 'Succeeded',
+    labels: { app: 'web' },
+    start: 1,
+    finish: 5,
+    ports: [{ name: 'http', containerPort: 9 }],
+  });
+  t.is(
+    servedBy(attributorOf(finished, web, webService), { ip: '10.96.0.9' }, { port: 80 }),
+    'workload:shop/Deployment/web 8080',
+  );
+});
+
+test('a backend counts for its own protocol only', (t) => {
+  const slices = (['TCP', 'UDP'] as const).map((protocol, i) =>
+    slice([{ addresses: ['10.0.0.2'], targetRef: { kind: 'Pod', name: 'db-0' } }], 5353 + i)
+      .replace('web-1', `web-${protocol.toLowerCase()}`)
+      .replace('"port":', `"protocol":"${protocol}","port":`),
+  );
+  const ports = [{ port: 53 }, { protocol: 'UDP', port: 53 }];
+  const service = serviceManifest('web', { clusterIP: '10.96.0.9', ports });
+  const attributor = attributorOf(dbPod, service, ...slices);
+  t.is(servedBy(attributor, { ip: '10.96.0.9' }, { port: 53 }), 'workload:shop/StatefulSet/db 5353');
+  t.is(servedBy(attributor, { ip: '10.96.0.9' }, { port: 53, protocol: 17 }), 'workload:shop/StatefulSet/db 5354');
+});
+
 test('a record without name and address is unnamed', (t) => {
   t.is(servedBy(attributorOf(webPod), {}), 'unknown:unnamed: 8080');
   t.is(servedBy(attributorOf(webPod), { ip: 'not an address' }), 'unknown:unnamed: 8080');

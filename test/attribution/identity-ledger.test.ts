@@ -112,6 +112,11 @@ test('a Service owns its address; on a node it shares, only with its ports', (t)
   t.is(who('192.168.0.1', 10, 22), 'node n1');
 });
 
+test('an address that both a pod and a Service claim is ambiguous', (t) => {
+  const service = serviceManifest('web', { clusterIP: '10.0.0.1', ports: [{ port: 80 }] });
+  t.is(asker(podManifest({ name: 'a', start: 5, ips: ['10.0.0.1'] }), service)('10.0.0.1', 10, 80), 'ambiguous');
+});
+
 test('inside of the cluster nobody is external; outside everybody is, once the ranges are complete', (t) => {
   const who = asker(kubeadm, node);
   t.deepEqual(
