@@ -3,7 +3,7 @@ import { type Labels, matchesSelector } from '../model/label-selector.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 
 /** Where one port of a Service leads: a workload's own port, or an address that no pod of the inventory has. */
-export type ServiceTarget =
+type ServiceTarget =
   | { readonly kind: 'workload'; readonly workload: WorkloadKey; readonly port: number }
   | { readonly kind: 'address'; readonly address: string; readonly port: number };
 
