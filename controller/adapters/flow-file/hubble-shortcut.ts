@@ -36,7 +36,7 @@ const beforeDestination = ',"destination":';
 const headKeys = ['time', 'uuid', 'emitter', 'verdict', 'ethernet', 'IP', 'l4', 'source', 'destination'];
 
 /** Texts remembered of each kind; when there are more, all are forgotten. */
-const remembered = 32_768;
+const remembered = 65_536;
 const trialLines = 8192;
 
 interface KnownEndpoint {
