@@ -5,6 +5,7 @@ import { connectivityCommand } from './commands/connectivity.ts';
 import { diffCommand } from './commands/diff.ts';
 import { explainCommand } from './commands/explain.ts';
 import { graphCommand } from './commands/graph.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { exitCode, InputError, type Terminal } from './terminal.ts';
 
 const exitCodeHelp = `
@@ -26,7 +27,14 @@ export function program(terminal: Terminal, version: string): Command {
 
 /** In the order in which `nanoseg --help` lists them. */
 function commands(terminal: Terminal): Command[] {
-  return [analyzeCommand(terminal), connectivityCommand(terminal), explainCommand(terminal), diffCommand(terminal), graphCommand(terminal)];
+  return [
+    analyzeCommand(terminal),
+    verifyCommand(terminal),
+    connectivityCommand(terminal),
+    explainCommand(terminal),
+    diffCommand(terminal),
+    graphCommand(terminal),
+  ];
 }
 
 /** Runs one command line (without node and script) to its exit code; never throws for what a user can cause. */

@@ -2,10 +2,9 @@ import type { Analysis, AnalysedProposal } from '../../controller/analysis.ts';
 import type { Omission, OverGrant } from '../../controller/model/proposal.ts';
 import { parseWorkloadKey, type WorkloadKey } from '../../controller/model/workload.ts';
 import { heldBackOf } from './analysis-report.ts';
+import { connectionWords, endpointWords } from './connection-words.ts';
+import { section } from './section.ts';
 import { renderTable } from './table.ts';
-
-/** Longer lists are cut in the table; report.json has all of them. */
-const listed = 12;
 
 /** What a person wants to see: the proposals, then everything that is not in them, with why. Ends with a newline. */
 export function analysisTable(analysis: Analysis): string {
@@ -98,25 +97,18 @@ function overGrantWords(grants: readonly OverGrant[]): string {
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
-function section(title: string, lines: readonly string[]): string {
-  if (lines.length === 0) return '';
-  const shown = lines.slice(0, listed).map((line) => `  ${line}\n`);
-  const rest = lines.length - shown.length;
-  return `${title} (${lines.length})\n${shown.join('')}${rest > 0 ? `  and ${rest} more: see -o json\n` : ''}`;
-}
-
 /** Held-back connections by source and reason, so that a scan of hundreds of ports is one line. */
 function groupedHeldBack(analysis: Analysis): string[] {
   const groups = Map.groupBy(heldBackOf(analysis), ({ connection, because, message }) =>
-    JSON.stringify([sourceOf(connection.id), because, message]),
+    JSON.stringify([endpointWords(connection.source), because, message]),
   );
   return [...groups.values()].map((held) => {
     const [first] = held;
     if (!first) return '';
     const targets =
       held.length === 1
-        ? readable(first.connection.id)
-        : `${sourceOf(first.connection.id)}, ${held.length} connections`;
+        ? connectionWords(first.connection)
+        : `${endpointWords(first.connection.source)}, ${held.length} connections`;
     return `${targets}: ${first.because}: ${first.message}`;
   });
 }
@@ -132,7 +124,7 @@ function groupedOmissions({ proposals, refusals, withoutEvidence }: Analysis): s
   return [...groups].flatMap(([because, omissions]) => {
     const shown = omissions
       .slice(0, 3)
-      .map(({ connection, message }) => `${because}: ${readable(connection.id)}: ${message}`);
+      .map(({ connection, message }) => `${because}: ${connectionWords(connection)}: ${message}`);
     return omissions.length > 3 ? [...shown, `${because}: and ${omissions.length - 3} more`] : shown;
   });
 }
@@ -158,15 +150,4 @@ function duration(ms: number): string {
 function short(key: WorkloadKey): string {
   const { namespace, name } = parseWorkloadKey(key);
   return `${namespace}/${name}`;
-}
-
-/** A connection id without the words that only programs need. */
-function readable(id: string): string {
-  return id
-    .replaceAll(/(?:workload|external|node|service|unknown:[a-z-]+):(?=[^:]|::)/g, '')
-    .replace(/[>~]/, (arrow) => (arrow === '>' ? ' > ' : ' ~ '));
-}
-
-function sourceOf(id: string): string {
-  return readable(id).split(/ [>~] /)[0] ?? '';
 }

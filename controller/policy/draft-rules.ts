@@ -61,7 +61,6 @@ export function draftRules(
   demands: readonly Demand[],
   context: DraftingContext,
 ): DraftedRules {
-  const { nodeCidrs, nodeHostCidrs } = context.infrastructure;
   const workloads = new Map<WorkloadKey, Need>();
   const external = new Map<string, Need>();
   const apiServer = new Need();
@@ -99,12 +98,7 @@ export function draftRules(
     ),
     ...(world ? [world] : []),
     ...dnsRules(dns, namespace, context),
-    ...addressRules(
-      nodes,
-      'node-traffic',
-      { kind: 'nodes', cidrs: direction === 'ingress' ? nodeCidrs : nodeHostCidrs },
-      context,
-    ),
+    ...addressRules(nodes, 'node-traffic', { kind: 'nodes', cidrs: context.infrastructure.nodeCidrs }, context),
     ...addressRules(
       apiServer,
       'kube-apiserver',

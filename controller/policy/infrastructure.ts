@@ -1,4 +1,4 @@
-import { cidrSetOf, formatAddresses, subtractAddresses, unionAddresses } from '../model/cidr.ts';
+import { cidrSetOf, formatAddresses, unionAddresses } from '../model/cidr.ts';
 import type { Cluster, WebhookBackend } from '../model/cluster.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { clusterDnsLabels, nodeLocalDnsLabel, privateRanges } from './guardrails.ts';
@@ -9,10 +9,8 @@ export interface Infrastructure {
   readonly dnsWorkloads: readonly WorkloadKey[];
   readonly hasNodeLocalDns: boolean;
   readonly apiServerAddresses: readonly string[];
-  /** Addresses from which nodes speak, those of their bridges in the pod network included; empty when none is known. */
+  /** Addresses of the nodes, those of their bridges in the pod network included, as blocks; empty when none is known. */
   readonly nodeCidrs: readonly string[];
-  /** Addresses at which nodes are reached: theirs outside of the pod network. */
-  readonly nodeHostCidrs: readonly string[];
   /** What "the world outside" leaves out: the cluster's own ranges, and private ones while those are not all known. */
   readonly insideCidrs: readonly string[];
   onHostNetwork(workload: WorkloadKey): boolean;
@@ -48,7 +46,6 @@ export function infrastructure(cluster: Cluster): Infrastructure {
       .some(({ podLabels }) => podLabels[nodeLocalDnsLabel[0]] === nodeLocalDnsLabel[1]),
     apiServerAddresses: [...apiServer.ips].sort(),
     nodeCidrs: formatAddresses(cidrs.nodes),
-    nodeHostCidrs: formatAddresses(subtractAddresses(cidrs.nodes, cidrs.pods)),
     insideCidrs: cidrs.complete ? known : formatAddresses(unionAddresses(inside, cidrSetOf(...privateRanges))),
     onHostNetwork: (workload) => workloads.get(workload)?.hostNetwork ?? false,
     runsOn: (workload, node) => nodesOf.get(workload)?.has(node) ?? false,

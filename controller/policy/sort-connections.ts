@@ -108,10 +108,7 @@ function placePeer(
   const asksDns = direction === 'egress' && dnsPorts.includes(connection.port);
   switch (peer.kind) {
     case 'workload': {
-      if (context.infrastructure.onHostNetwork(peer.workload)) {
-        const { nodeCidrs, nodeHostCidrs } = context.infrastructure;
-        return nodesOrUnknown(direction === 'ingress' ? nodeCidrs : nodeHostCidrs);
-      }
+      if (context.infrastructure.onHostNetwork(peer.workload)) return nodesOrUnknown(context.infrastructure);
       return asksDns && context.infrastructure.dnsWorkloads.includes(peer.workload) ? { kind: 'dns' } : peer;
     }
     case 'external': {
@@ -143,7 +140,7 @@ function placeNode(
   { port }: Connection,
   { infrastructure, cni }: SortingContext,
 ): Placed {
-  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(infrastructure.nodeHostCidrs);
+  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(infrastructure);
   if (cni.anyNodeExempt === 'yes') {
     return { because: 'node-exempt', message: `with ${cni.name}, nodes always reach the pods` };
   }
@@ -153,11 +150,11 @@ function placeNode(
   if (ownNode && cni.ownNodeExempt !== 'no' && !infrastructure.hidesClients(subject.workload, port)) {
     return { because: 'node-exempt', message: "a pod's own node always reaches it (kubelet probes)" };
   }
-  return nodesOrUnknown(infrastructure.nodeCidrs);
+  return nodesOrUnknown(infrastructure);
 }
 
-function nodesOrUnknown(cidrs: readonly string[]): Placed {
-  if (cidrs.length > 0) return { kind: 'nodes' };
+function nodesOrUnknown({ nodeCidrs }: Infrastructure): Placed {
+  if (nodeCidrs.length > 0) return { kind: 'nodes' };
   return {
     because: 'addresses-unknown',
     message: 'the addresses of the nodes are not known; put them into clusterCidrs.nodes of the profile',

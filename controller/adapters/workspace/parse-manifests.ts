@@ -1,5 +1,5 @@
 import { type Problem, problem } from '../../model/problem.ts';
-import { isRecord, type LocatedObject, type ObjectReading } from '../inventory/located-object.ts';
+import { groupOf, isRecord, type LocatedObject, type ObjectReading } from '../inventory/located-object.ts';
 import { readYamlDocument, splitYamlDocuments } from './kubernetes-yaml.ts';
 import { manifestLimits } from './limits.ts';
 
@@ -116,6 +116,8 @@ function collectObjects(
     return;
   }
   const { apiVersion = type.apiVersion, kind = type.kind, metadata } = value;
+  // values files, reports and the like lie beside manifests, and claim to be none
+  if (apiVersion === undefined && kind === undefined) return;
   if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !/^[A-Za-z][A-Za-z0-9]*$/.test(kind)) {
     problems.push(problem('ManifestUnreadable', 'no Kubernetes object: it has no apiVersion and kind', where));
     return;
@@ -127,6 +129,8 @@ function collectObjects(
     }
     return;
   }
+  // configurations of tools (kustomize, kind) look like objects, and are none
+  if (metadata === undefined && !servedGroups.includes(groupOf(apiVersion))) return;
   const { name, namespace, generateName } = isRecord(metadata) ? metadata : {};
   const called = name ?? (typeof generateName === 'string' ? generateName.replace(/-+$/, '') : undefined);
   if (typeof called !== 'string' || !isPathSegment(called)) {
@@ -140,6 +144,9 @@ function collectObjects(
   }
   objects.push({ apiVersion, kind, namespace: namespace ?? '', name: called, body: value, where });
 }
+
+/** Groups of the kinds that we read: an object of theirs without metadata is a mistake. */
+const servedGroups = ['', 'apps', 'batch', 'networking.k8s.io', 'discovery.k8s.io', 'admissionregistration.k8s.io'];
 
 function saw(value: unknown): string {
   return value === undefined ? '(missing)' : JSON.stringify(value).slice(0, 80);

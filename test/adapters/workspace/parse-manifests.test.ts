@@ -69,7 +69,6 @@ test('values are typed as Kubernetes types them', (t) => {
 
 test('what is no object is a problem, nothing at all is none', (t) => {
   t.deepEqual(codes('just text'), ['ManifestUnreadable m.yaml:1']);
-  t.deepEqual(codes('replicas: 1'), ['ManifestUnreadable m.yaml:1']);
   t.deepEqual(codes('apiVersion: v1\nkind: a/b\nmetadata: {name: x}'), ['ManifestUnreadable m.yaml:1']);
   for (const name of ['', '..', 'a/b', '5']) {
     const text = `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}`;
@@ -116,4 +115,14 @@ test('lists inside of lists end', (t) => {
   let nested = '{}';
   for (let level = 0; level < 5; level++) nested = `{"apiVersion":"v1","kind":"List","items":[${nested}]}`;
   t.regex(limit(nested, 'm.json'), /^0 LimitExceeded: lists/);
+});
+
+test('values files, reports and configurations of tools beside the manifests are passed over', (t) => {
+  const other = [
+    'replicas: 1',
+    '{"schema": "nanoseg.io/report"}',
+    'kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1',
+  ];
+  for (const text of other) t.deepEqual(parseManifests(text, 'm.yaml'), { objects: [], problems: [] });
+  t.is(parseManifests('kind: NetworkPolicy\napiVersion: networking.k8s.io/v1', 'm.yaml').problems.length, 1);
 });
