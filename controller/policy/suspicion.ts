@@ -1,11 +1,11 @@
 import type { Cluster } from '../model/cluster.ts';
-import { type Connection, isEvidence } from '../model/connection.ts';
+import { type Connection, isEvidence, replicaLimit } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { type Endpoint, type EndpointId, endpointId, isApiServer } from '../model/endpoint.ts';
 import type { FlowSourceKind } from '../model/flow.ts';
 import type { Profile } from '../model/profile.ts';
 import type { HeldBackReason } from '../model/proposal.ts';
-import { parseWorkloadKey, type Workload } from '../model/workload.ts';
+import { parseWorkloadKey, type Workload, type WorkloadKey } from '../model/workload.ts';
 import { matchesPattern } from './connection-pattern.ts';
 import {
   kindsWithUnequalReplicas,
@@ -41,6 +41,7 @@ interface SourceHabits {
  */
 export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile: Profile): SuspicionJudge {
   const answering = sourcesThatShowAnswers(seen);
+  const running = runningPods(cluster);
   const habits = new Map<EndpointId, SourceHabits>();
   const habitsOf = (endpoint: Endpoint): SourceHabits => {
     const id = endpointId(endpoint);
@@ -84,8 +85,22 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     }
     const workload = workloadOf(source, cluster);
     if (workload && of && isApiServer(destination)) return newApiServerClient(workload, evidence.firstMs - of.firstMs);
-    return workload && of && singleReplica(connection, workload, of.replicas);
+    if (!workload || !of) return undefined;
+    const atWork = Math.max(of.replicas, Math.min(running.get(workload.key) ?? 0, replicaLimit));
+    return singleReplica(connection, workload, atWork);
   };
+}
+
+/**
+ * Running pods of each workload by the inventory: replicas are at work also where no flow showed them, so that less
+ * evidence of the others never clears the one.
+ */
+function runningPods({ pods }: Cluster): ReadonlyMap<WorkloadKey, number> {
+  const running = new Map<WorkloadKey, number>();
+  for (const { workload, phase, virtual } of pods) {
+    if (phase === 'Running' && !virtual) running.set(workload, (running.get(workload) ?? 0) + 1);
+  }
+  return running;
 }
 
 function workloadOf(endpoint: Endpoint, cluster: Cluster): Workload | undefined {
