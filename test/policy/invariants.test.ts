@@ -10,6 +10,7 @@ import type { Party } from '../support/worlds/plan.ts';
 import { type Proposed, propose } from '../support/worlds/propose.ts';
 import { lint, portsToAsk, strangersToAsk } from '../support/worlds/questions.ts';
 import { randomOf } from '../support/worlds/random.ts';
+import { connectionsSeen } from '../support/worlds/traffic.ts';
 import { grantText, isDnsAllowance, Verdicts } from '../support/worlds/verdicts.ts';
 import { rollOut, type World, worldArbitrary } from '../support/worlds/world.ts';
 
@@ -52,8 +53,9 @@ function overGrants(deployed: Deployed, { policies }: Proposed): string[] {
 }
 
 test('every allowed, attributed, directed flow stays allowed', (t) => {
-  holds(t, ({ deployed }, { policies }) => {
-    expectNone('a legitimate connection is denied', new Verdicts(deployed, policies).broken());
+  holds(t, ({ deployed, traffic }, { policies }) => {
+    const seen = connectionsSeen(traffic);
+    expectNone('a legitimate connection is denied', new Verdicts(deployed, policies).broken(seen));
   });
 });
 
@@ -87,7 +89,7 @@ test('after every workload is rolled out anew and scaled up, the same policies s
   holds(t, (world, proposed) => {
     const { deployed } = rollOut(world);
     const after = new Verdicts(deployed, proposed.policies);
-    expectNone('denied after the rollout', after.broken());
+    expectNone('denied after the rollout', after.broken(connectionsSeen(world.traffic)));
     expectNone('not isolated after the rollout', after.open(isolatedBy(proposed)));
     expectNone('granted after the rollout', overGrants(deployed, proposed));
   });

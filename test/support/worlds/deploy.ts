@@ -92,7 +92,7 @@ function livesOf(
     case 'StatefulSet': {
       const count = one.kind === 'DaemonSet' ? workers : Math.ceil(one.replicas * scale);
       const handOver = startMs + Math.floor((endMs - startMs) * (0.2 + 0.2 * random.next()));
-      if (!plan.traits.redeploys || !random.chance(0.4)) {
+      if (!plan.traits.redeploys || !random.chance(0.6)) {
         return serving(random, one, count, startMs - random.int(1, 600) * minuteMs, undefined);
       }
       return [

@@ -1,21 +1,27 @@
 import type { PlannedAttempt, PlannedWorkload, WorldPlan } from './plan.ts';
 import type { Random } from './random.ts';
-import { tripleId } from './triple.ts';
+import { partyId, tripleId } from './triple.ts';
 
 const scannedPorts = [21, 22, 23, 25, 111, 445, 2375, 3306, 3389, 5900, 6379, 11211];
 
-/** What an intruder inside and a curious neighbour outside would try; none of it is ever a legitimate triple. */
+/**
+ * What an intruder inside would try; none of it is ever a legitimate triple. A scanner is one whose legitimate
+ * connections are regular, because one that was only seen during a scan cannot be told from it.
+ */
 export function drawAttempts(random: Random, plan: WorldPlan): PlannedAttempt[] {
   const legitimate = new Set(plan.connections.map(tripleId));
   const inside = plan.workloads.filter(({ namespace, hostNetwork }) => namespace !== 'kube-system' && !hostNetwork);
   const steady = inside.filter(({ kind }) => kind !== 'CronJob' && kind !== 'Job');
   if (steady.length === 0) return [];
   const attempts: PlannedAttempt[] = [];
-  const intruder = random.pick(steady);
+  const rarely = new Set(plan.connections.filter(({ perDay }) => perDay < 1).map(({ source }) => partyId(source)));
+  const regular = steady.filter(({ key }) => !rarely.has(key));
+  const intruder = regular.length === 0 ? undefined : random.pick(regular);
   const scanKind = random.pick(['denied-scan', 'unanswered-scan'] as const);
   for (const target of steady) {
     for (const port of scannedPorts) {
-      if (target.key !== intruder.key) attempts.push(toWorkload(scanKind, intruder, target, port));
+      if (intruder !== undefined && target.key !== intruder.key)
+        attempts.push(toWorkload(scanKind, intruder, target, port));
     }
   }
   const source = { kind: 'workload', key: random.pick(steady).key } as const;

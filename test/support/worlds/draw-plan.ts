@@ -9,8 +9,10 @@ export interface WorldSize {
   readonly namespaces: number;
   readonly days: number;
   readonly workers: number;
-  /** Mean connections a day of the busiest pairs; rare ones are drawn down to one a day. */
+  /** Mean connections a day of the busiest pairs; rare ones have a hundredth of it. */
   readonly perDay: number;
+  /** Probes of each node's log shipper a day. @default perDay */
+  readonly probesPerDay?: number;
 }
 
 /** Draws who is there and who talks to whom. */
@@ -34,6 +36,12 @@ export function drawPlan(random: Random, size: WorldSize, traits: WorldTraits): 
     ...workloads
       .filter(({ key }) => apiClients.has(key))
       .map(({ key }) => call({ kind: 'workload', key }, { kind: 'apiserver' }, 'TCP', 6443, true, size.perDay)),
+    ...own
+      .filter(({ name }) => name === 'log-shipper')
+      .map(({ key }) => {
+        const probes = (size.probesPerDay ?? size.perDay) * size.workers;
+        return call({ kind: 'own-node' }, { kind: 'workload', key }, 'TCP', 2020, false, probes);
+      }),
     ...drawn.flatMap((one) => drawOutside(random.fork(`outside ${one.key}`), one, traits, size)),
     ...scraper.flatMap((one) => drawScrapes(one, workloads, size)),
   ]);
@@ -88,7 +96,7 @@ function drawCalls(
     const chosen = every ? target.ports : [random.pick(target.ports)];
     const viaService = target.service?.headless !== true;
     for (const { number, protocol } of chosen) {
-      const rate = random.pick([1, 0.5, 0.1]) * perDay;
+      const rate = random.pick([1, 1, 0.5, 0.1, 0.01]) * perDay;
       calls.push(call(from, { kind: 'workload', key: target.key }, protocol, number, viaService, rate));
     }
   }

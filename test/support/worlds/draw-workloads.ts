@@ -258,7 +258,10 @@ export function workload(
   };
 }
 
-/** The cluster's own: DNS (rarely on 5353 behind Service port 53), and a node agent on the nodes' network. */
+/**
+ * The cluster's own: DNS (rarely on 5353 behind Service port 53), a node agent on the nodes' network, and a log shipper
+ * whose probes keep every node reporting.
+ */
 export function infrastructure(random: Random): PlannedWorkload[] {
   const dnsPort = random.chance(0.1) ? 5353 : 53;
   const ports = (['UDP', 'TCP'] as const).map((protocol) => ({
@@ -283,6 +286,8 @@ export function infrastructure(random: Random): PlannedWorkload[] {
     agentLabels,
     agentPorts,
   );
+  const shipperLabels = { app: 'log-shipper' };
+  const shipperPorts = [{ number: 2020, name: undefined, protocol: 'TCP' }] as const;
   return [
     {
       ...dns,
@@ -297,5 +302,11 @@ export function infrastructure(random: Random): PlannedWorkload[] {
       },
     },
     { ...agent, hostNetwork: true, serviceAccount: 'node-agent' },
+    workload(
+      { namespace: 'kube-system', kind: 'DaemonSet', name: 'log-shipper' },
+      shipperLabels,
+      shipperLabels,
+      shipperPorts,
+    ),
   ];
 }

@@ -25,7 +25,8 @@ export function kubernetesObjects(deployed: Deployed): KubernetesObject[] {
 }
 
 function namespaceObject({ name, labels }: PlannedNamespace): KubernetesObject {
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels }, status: { phase: 'Active' } };
+  const metadata = { name, labels, uid: `uid-of-namespace-${name}`, creationTimestamp: '2026-01-05T08:00:00Z' };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata, status: { phase: 'Active' } };
 }
 
 function nodeObject({ name, ips, podCidrs, controlPlane }: WorldNode): KubernetesObject {

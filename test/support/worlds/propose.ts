@@ -1,5 +1,6 @@
 import { load } from 'js-yaml';
 import type { Cluster } from '../../../controller/model/cluster.ts';
+import type { ConnectionSource } from '../../../controller/model/connection-source.ts';
 import type { NetworkPolicy } from '../../../controller/model/network-policy.ts';
 import { defaultProfile, type Profile } from '../../../controller/model/profile.ts';
 import type { Synthesised, SynthesisResult } from '../../../controller/model/proposal.ts';
@@ -20,11 +21,15 @@ export interface Proposed {
 }
 
 /** From sightings to policies as a user's files would hold them, without files and without a proof. */
-export function propose(cluster: Cluster, sightings: readonly Sighting[], profile: Profile = defaultProfile): Proposed {
-  const graph = new TrafficGraph({ binMs: profile.learning.binMs });
+export function propose(cluster: Cluster, sightings: readonly Sighting[]): Proposed {
+  const graph = new TrafficGraph({ binMs: defaultProfile.learning.binMs });
   for (const sighting of sightings) graph.observe(sighting);
+  return proposeFrom(cluster, graph, defaultProfile);
+}
+
+export function proposeFrom(cluster: Cluster, connections: ConnectionSource, profile: Profile): Proposed {
   const cni = cniProfile(profile.cni);
-  const results = synthesize({ cluster, connections: graph, profile, cni });
+  const results = synthesize({ cluster, connections, profile, cni });
   const drafted = results.filter((result) => result.kind === 'synthesised');
   const yaml = new Map(
     drafted.map(({ workload, draft }) => [workload, renderYamlDocuments(kubernetesDialect.render(draft, cni).objects)]),

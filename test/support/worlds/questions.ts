@@ -1,4 +1,4 @@
-import { cidrContains, parseCidr } from '../../../controller/model/cidr.ts';
+import { cidrContains, cidrRange, parseCidr } from '../../../controller/model/cidr.ts';
 import type { NetworkPolicy, PolicyPeer } from '../../../controller/model/network-policy.ts';
 import type { WorldPlan } from './plan.ts';
 
@@ -64,10 +64,12 @@ function isEmpty(selector: NetworkPolicy['spec']['podSelector']): boolean {
   return keysOf(selector).length === 0;
 }
 
+/** The first two addresses of a node's range are the node's own, for its bridge and its overlay; the others are pods'. */
 function inPods(cidr: string, podCidrs: readonly string[]): boolean {
   const block = parseCidr(cidr);
   return podCidrs.some((one) => {
     const pods = parseCidr(one);
-    return block !== undefined && pods !== undefined && cidrContains(pods, block);
+    if (block === undefined || pods === undefined || !cidrContains(pods, block)) return false;
+    return cidrRange(block)[1] > pods.value + 1n;
   });
 }

@@ -41,25 +41,38 @@ export function drawTraffic(deployed: Deployed, seed: number): TrafficEvent[] {
   const random = randomOf(seed).fork('traffic');
   const byWorkload = Map.groupBy(deployed.lives, ({ workload }) => workload.key);
   const world: Stage = { deployed, byWorkload, index: new Map(deployed.plan.workloads.map(({ key }, i) => [key, i])) };
-  const legitimate = deployed.plan.connections.flatMap((one, i) => opened(random.fork(`connection ${i}`), world, one));
+  const legitimate = deployed.plan.connections.flatMap((one, i) => {
+    const draw = random.fork(`connection ${i}`);
+    return opened(draw, world, one, timesOf(draw, world, one));
+  });
   const attempts = deployed.plan.attempts.flatMap((one, i) => {
-    const draw = random.fork(`attempt ${i}`);
-    const once = { ...one, viaService: false, perDay: 0 };
-    const only = one.kind === 'single-replica' ? 0 : undefined;
+    const scan = one.kind === 'denied-scan' || one.kind === 'unanswered-scan';
     const denied = one.kind === 'denied-scan';
-    const answered = !denied && one.kind !== 'unanswered-scan';
-    const times = one.kind === 'denied-scan' || one.kind === 'unanswered-scan' ? 1 : 3 * leastTimes;
-    return opened(draw, world, once, times, only).map(
+    const draw = random.fork(`attempt ${i}`);
+    const quarterMs = (deployed.endMs - deployed.startMs) / 4;
+    // In the second half nothing is rolled out any more, so that one replica stays one replica; a scan is a burst.
+    const times = scan
+      ? [deployed.endMs - quarterMs + i * 1_000]
+      : spread(draw, deployed.endMs - 2 * quarterMs, deployed.endMs, 3 * leastTimes);
+    const only = one.kind === 'single-replica' ? 0 : undefined;
+    return opened(draw, world, { ...one, viaService: false, perDay: 0 }, times, only).map(
       (event): TrafficEvent => ({
         ...event,
         verdict: denied ? 'denied' : 'allowed',
-        answered,
+        answered: !scan,
         origin: one,
         attempt: one.kind,
       }),
     );
   });
   return [...legitimate, ...attempts].sort((a, b) => a.timeMs - b.timeMs);
+}
+
+/** Connections of the plan of which there is any traffic: rare ones may find nobody to talk to. */
+export function connectionsSeen(traffic: readonly TrafficEvent[]): PlannedConnection[] {
+  return [...new Set(traffic.map(({ origin }) => origin))].filter(
+    (origin): origin is PlannedConnection => !('kind' in origin),
+  );
 }
 
 interface Stage {
@@ -72,11 +85,11 @@ function opened(
   random: Random,
   stage: Stage,
   one: PlannedConnection,
-  times?: number,
+  times: readonly number[],
   onlyReplica?: number,
 ): TrafficEvent[] {
   const events: TrafficEvent[] = [];
-  for (const [turn, timeMs] of timesOf(random, stage, one, times).entries()) {
+  for (const [turn, timeMs] of times.entries()) {
     const server = siteOf(random, stage, one.destination, timeMs, turn, undefined);
     if (server === undefined) continue;
     const client = siteOf(random, stage, one.source, timeMs, onlyReplica ?? turn, server);
@@ -101,11 +114,8 @@ function opened(
   return events;
 }
 
-/**
- * When it is opened: at every run of a Job, else evenly spread with jitter. Attempts (with `times`) come in the second
- * half, when nothing is rolled out any more, so that one replica stays one replica.
- */
-function timesOf(random: Random, { deployed, byWorkload }: Stage, one: PlannedConnection, times?: number): number[] {
+/** When it is opened: at every run of a Job, any time when it is rare, else evenly spread with jitter. */
+function timesOf(random: Random, { deployed, byWorkload }: Stage, one: PlannedConnection): number[] {
   const { startMs, endMs } = deployed;
   if (one.source.kind === 'workload') {
     const lives = byWorkload.get(one.source.key) ?? [];
@@ -117,11 +127,14 @@ function timesOf(random: Random, { deployed, byWorkload }: Stage, one: PlannedCo
       });
     }
   }
-  const days = (endMs - startMs) / dayMs;
-  const wanted = times ?? Math.max(Math.round(one.perDay * days), leastTimes * 2);
-  const from = times === undefined ? startMs : startMs + (endMs - startMs) / 2;
-  const step = (endMs - from) / wanted;
-  return Array.from({ length: wanted }, (_, i) => Math.floor(from + (i + random.next()) * step));
+  const wanted = Math.round((one.perDay * (endMs - startMs)) / dayMs);
+  if (one.perDay >= 1) return spread(random, startMs, endMs, Math.max(wanted, 2 * leastTimes));
+  return Array.from({ length: Math.max(wanted, 2) }, () => random.int(startMs, endMs)).sort((a, b) => a - b);
+}
+
+function spread(random: Random, fromMs: number, toMs: number, count: number): number[] {
+  const step = (toMs - fromMs) / count;
+  return Array.from({ length: count }, (_, i) => Math.floor(fromMs + (i + random.next()) * step));
 }
 
 function siteOf(

@@ -25,11 +25,18 @@ export class Verdicts {
    * Legitimate connections that some pair of pods could not open, each as a sentence; a connection counts as allowed
    * only when the policies on both sides say so under every reading of ipBlock.
    */
-  broken(connections: readonly PlannedConnection[] = this.#deployed.plan.connections): string[] {
+  broken(connections: readonly PlannedConnection[]): string[] {
     return connections.flatMap((one) => {
       const failing = this.#pairs(one).find(([from, to]) => !this.#opens(from, to, one.protocol, one.port));
       return failing ? [`${tripleId(one)}: ${nameOf(failing[0])} to ${nameOf(failing[1])}`] : [];
     });
+  }
+
+  /** Whether the policies over either side let that very connection through; a side without policy does. */
+  lets(client: PodLife | undefined, server: PodLife | undefined, event: OneConnection): boolean {
+    const from: Opposite = client ? { kind: 'pod', life: client } : { kind: 'external', ips: [event.clientIp] };
+    const to: Opposite = server ? { kind: 'pod', life: server } : { kind: 'external', ips: [event.serverIp] };
+    return this.#opens(from, to, event.protocol, event.port);
   }
 
   /** Workloads with a pod that no policy isolates in both directions. */
@@ -183,6 +190,13 @@ export class Verdicts {
       return out || inward;
     });
   }
+}
+
+export interface OneConnection {
+  readonly clientIp: string;
+  readonly serverIp: string;
+  readonly protocol: PolicyProtocol;
+  readonly port: number;
 }
 
 export type Triple = Pick<PlannedConnection, 'source' | 'destination' | 'protocol' | 'port'>;
