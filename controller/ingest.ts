@@ -35,7 +35,7 @@ export interface IngestProgress {
   readonly totalBytes: number | undefined;
 }
 
-export interface SourceSummary {
+interface SourceSummary {
   readonly source: string;
   readonly records: number;
   readonly flows: number;

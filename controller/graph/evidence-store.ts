@@ -78,21 +78,11 @@ export class EvidenceStore {
   }
 
   evidence(row: number): Evidence {
-    const { marks, clientReplicas, serverReplicas, ...rest } = this.delta(row);
-    const exact = rest.binMs === this.#finestMs;
-    return {
-      ...rest,
-      incidences: exact ? rest.bins.length : Math.max(binLimit + 1, bitCount(marks)),
-      clientReplicas: clientReplicas.length,
-      serverReplicas: serverReplicas.length,
-    };
-  }
-
-  delta(row: number): EvidenceDelta {
     const { table } = this;
     const meta = table.word(row, column.meta);
-    const { level, bins } = this.#bins(row);
-    const binMs = this.#widths[level] ?? this.#finestMs;
+    const binMs = this.#widths[binLevel(meta)] ?? this.#finestMs;
+    const bins: number[] = [];
+    for (let i = 0; i < binCount(meta); i++) bins.push(table.word(row, column.bins + i) * binMs);
     return {
       allowed: table.word(row, column.allowed),
       denied: table.word(row, column.denied),
@@ -100,13 +90,23 @@ export class EvidenceStore {
       bytes: table.double(row, doubleColumn.bytes),
       firstMs: table.double(row, doubleColumn.firstMs),
       lastMs: table.double(row, doubleColumn.lastMs),
+      bins,
       binMs,
-      bins: bins.map((bin) => bin * binMs),
-      marks: Array.from({ length: markWords }, (_, i) => table.word(row, column.marks + i)),
+      incidences: binLevel(meta) === 0 ? bins.length : Math.max(binLimit + 1, this.#markCount(row)),
+      clientReplicas: this.#replicaCount(row, halfColumn.clientReplicas),
+      serverReplicas: this.#replicaCount(row, halfColumn.serverReplicas),
+      sources: sourceSets[sourceBits(meta)] ?? [],
+      answered: answeredWords[answeredOf(meta)] ?? 'unknown',
+    };
+  }
+
+  delta(row: number): EvidenceDelta {
+    const { incidences: _, ...evidence } = this.evidence(row);
+    return {
+      ...evidence,
+      marks: Array.from({ length: markWords }, (_word, i) => this.table.word(row, column.marks + i)),
       clientReplicas: this.#replicas(row, halfColumn.clientReplicas),
       serverReplicas: this.#replicas(row, halfColumn.serverReplicas),
-      sources: flowSourceKinds.filter((source) => (sourceBits(meta) & sourceBit(source)) !== 0),
-      answered: answeredWords[answeredOf(meta)] ?? 'unknown',
     };
   }
 
@@ -167,9 +167,24 @@ export class EvidenceStore {
     }
   }
 
+  #replicaCount(row: number, field: number): number {
+    let count = 0;
+    while (count < replicaLimit && this.table.half(row, field + count) !== 0) count++;
+    return count;
+  }
+
   #replicas(row: number, field: number): number[] {
-    const hashes = Array.from({ length: replicaLimit }, (_, i) => this.table.half(row, field + i));
-    return hashes.filter((hash) => hash !== 0);
+    const count = this.#replicaCount(row, field);
+    return Array.from({ length: count }, (_, i) => this.table.half(row, field + i));
+  }
+
+  /** Distinct residues of the finest bins: never more than there were bins. */
+  #markCount(row: number): number {
+    let count = 0;
+    for (let i = 0; i < markWords; i++) {
+      for (let bits = this.table.word(row, column.marks + i); bits !== 0; bits &= bits - 1) count++;
+    }
+    return count;
   }
 
   #orWord(row: number, field: number, bits: number): void {
@@ -194,15 +209,15 @@ function shortHash(replica: number): number {
   return (replica ^ (replica >>> 16)) & 0xffff || 1;
 }
 
-function bitCount(words: readonly number[]): number {
-  let count = 0;
-  for (const word of words) for (let bits = word; bits !== 0; bits &= bits - 1) count++;
-  return count;
-}
-
 function sourceBit(source: FlowSourceKind): number {
   return 1 << flowSourceKinds.indexOf(source);
 }
+
+/** The sources of each combination of bits, made once: a million connections share a few lists. */
+const sourceSets: readonly (readonly FlowSourceKind[])[] = Array.from(
+  { length: 1 << flowSourceKinds.length },
+  (_, bits) => flowSourceKinds.filter((source) => (bits & sourceBit(source)) !== 0),
+);
 
 function packMeta(level: number, count: number, answered: number, sources: number): number {
   return (level | (count << 8) | (answered << 12) | (sources << 16)) >>> 0;

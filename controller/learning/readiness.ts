@@ -24,7 +24,7 @@ export interface Readiness {
   readonly notes: readonly string[];
 }
 
-export interface MissingPart {
+interface MissingPart {
   readonly code:
     | QualityFinding['code']
     | 'no-evidence'
