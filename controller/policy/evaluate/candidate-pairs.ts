@@ -1,4 +1,4 @@
-import type { CidrSet } from '../../model/cidr.ts';
+import { type CidrSet, intersectAddresses, isEmptyAddresses } from '../../model/cidr.ts';
 import type { ClusterIndex } from './cluster-index.ts';
 import type { Evaluation } from './evaluation.ts';
 import { ownersWithin } from './owners-within.ts';
@@ -57,22 +57,26 @@ interface MeantWorkloads {
   bySelection(selection: number): readonly number[];
   /** Those that the inventory knows to have an address in the set. */
   byAddress(addressSet: number): readonly number[];
-  /** Those that may have an address in any set. */
-  readonly anyAddress: readonly number[];
+  /** Those of unknown address, or on hosts, that may have one in the set; two lists at most. */
+  perhapsByAddress(addressSet: number): Lists;
 }
 
 function meantWorkloads({ index, compiled, cni }: Evaluation): MeantWorkloads {
   const selected: (readonly number[] | undefined)[] = [];
   const addressed: (readonly number[] | undefined)[] = [];
+  const perhaps: (Lists | undefined)[] = [];
   const owners = (addressSet: number) => ownersWithin(index, compiled.addressSets[addressSet] as CidrSet);
+  const meets = (addressSet: number, network: CidrSet) =>
+    !isEmptyAddresses(intersectAddresses(compiled.addressSets[addressSet] as CidrSet, network));
   return {
     bySelection: (selection) => (selected[selection] ??= workloadsOf(index, compiled.selections[selection] ?? [])),
     byAddress: (addressSet) =>
       (addressed[addressSet] ??= cni.ipBlockMatchesPods === 'no' ? [] : [...new Set(owners(addressSet))]),
-    anyAddress: [
-      ...(cni.ipBlockMatchesPods === 'no' ? [] : index.unaddressed),
-      ...(cni.ipBlockMatchesNodes === 'no' ? [] : index.onHosts),
-    ],
+    perhapsByAddress: (addressSet) =>
+      (perhaps[addressSet] ??= [
+        ...(cni.ipBlockMatchesPods !== 'no' && meets(addressSet, index.podNetwork) ? [index.unaddressed] : []),
+        ...(cni.ipBlockMatchesNodes === 'no' ? [] : [index.onHosts]),
+      ]),
   };
 }
 
@@ -88,7 +92,7 @@ function outboundLists({ views }: Evaluation, meant: MeantWorkloads, source: num
       for (const { everyone, selections, addressSet } of policy.egress ?? []) {
         if (everyone) return undefined;
         for (const selection of selections) lists.push(meant.bySelection(selection));
-        if (addressSet !== undefined) lists.push(meant.byAddress(addressSet), meant.anyAddress);
+        if (addressSet !== undefined) lists.push(meant.byAddress(addressSet), ...meant.perhapsByAddress(addressSet));
       }
     }
   }
@@ -119,14 +123,15 @@ function inboundRules({ index, views, compiled }: Evaluation, meant: MeantWorklo
       else setsOf.set(workload, [set]);
     }
   }
-  const maybeAnywhere = new Set(meant.anyAddress);
+  const unaddressed = new Set(index.unaddressed);
+  const perhapsSets = [...byAddress.keys()].filter((set) => meant.perhapsByAddress(set).includes(index.unaddressed));
   return (source) => {
     const selections = new Set(views.ofWorkload(source).flatMap(({ selectedBy }) => [...selectedBy]));
-    const sets = maybeAnywhere.has(source) ? byAddress.keys() : (setsOf.get(source) ?? []);
+    const sets = [...(setsOf.get(source) ?? []), ...(unaddressed.has(source) ? perhapsSets : [])];
     return [
       ...always,
       ...[...selections].flatMap((selection) => bySelection[selection] ?? []),
-      ...[...sets].flatMap((set) => byAddress[set] ?? []),
+      ...sets.flatMap((set) => byAddress[set] ?? []),
     ];
   };
 }

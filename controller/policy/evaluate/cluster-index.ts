@@ -145,8 +145,9 @@ function podClasses(
   return classes;
 }
 
+/** The same array for all pods of which nothing is known, so that what was found out for one holds for all. */
 export function distinctPlaces(places: readonly Place[]): readonly Place[] {
-  if (places.length < 2) return places;
+  if (places.every(({ node, address }) => node === undefined && address === undefined)) return anywhere;
   const known = new Map(
     places.map((place) => [`${place.node} ${place.address?.family} ${place.address?.value}`, place]),
   );
@@ -186,6 +187,7 @@ function shapesOf(
 }
 
 const nowhere: Place = { node: undefined, address: undefined };
+const anywhere: readonly Place[] = [nowhere];
 
 function placesOf(pod: Pod, nodeAddresses: ReadonlyMap<string, readonly IpAddress[]>): Place[] {
   let addresses = parseAll(pod.ips);

@@ -11,7 +11,8 @@ import type { Permit, PermitPool } from './permit-pool.ts';
 import type { View } from './views.ts';
 
 /** How the peers of a rule meet a view: all of it, none, only some of its addresses, or nobody can say. */
-export type Meeting = 'all' | 'none' | 'part' | 'unknown';
+export type Meeting = Coverage | 'unknown';
+type Coverage = 'all' | 'part' | 'none';
 
 /** The rules of one set of policies under one CNI: whom they mean, and which ports they open. */
 export class RuleMatching {
@@ -21,7 +22,8 @@ export class RuleMatching {
   readonly #pool: PermitPool;
   readonly #numeric: (Permit | undefined)[] = [];
   readonly #named = new Map<NamedPorts, (Permit | undefined)[]>();
-  readonly #coverage = new Map<readonly Place[], Map<number, 'all' | 'part' | 'none'>>();
+  readonly #coverage = new Map<readonly Place[], Map<number, Coverage>>();
+  readonly #hostCoverage = new Map<readonly Place[], Map<number, Coverage>>();
 
   constructor(index: ClusterIndex, compiled: CompiledPolicies, cni: CniProfile, pool: PermitPool) {
     this.#index = index;
@@ -58,16 +60,18 @@ export class RuleMatching {
     return coverage !== 'none' && fact === 'unknown' ? 'unknown' : coverage;
   }
 
-  #coverageOf({ addressSet }: CompiledRule, { kind, places }: View): 'all' | 'part' | 'none' {
+  #coverageOf({ addressSet }: CompiledRule, { kind, places }: View): Coverage {
     if (addressSet === undefined) return 'none';
-    let known = this.#coverage.get(places);
-    if (!known) this.#coverage.set(places, (known = new Map()));
+    // The same places mean other addresses on the network of the nodes.
+    const coverages = kind === 'hosts' ? this.#hostCoverage : this.#coverage;
+    let known = coverages.get(places);
+    if (!known) coverages.set(places, (known = new Map()));
     let coverage = known.get(addressSet);
     if (!coverage) known.set(addressSet, (coverage = this.#cover(addressSet, kind, places)));
     return coverage;
   }
 
-  #cover(addressSet: number, kind: View['kind'], places: readonly Place[]): 'all' | 'part' | 'none' {
+  #cover(addressSet: number, kind: View['kind'], places: readonly Place[]): Coverage {
     const set = this.#compiled.addressSets[addressSet] ?? allAddresses;
     let some = false;
     let every = true;
