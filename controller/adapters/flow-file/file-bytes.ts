@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Readable, Transform } from 'node:stream';
+import { addAbortSignal, type Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { problem } from '../../model/problem.ts';
@@ -27,7 +27,7 @@ export class DamagedFile extends Error {}
 export async function fileBytes(path: string, count: (bytes: number) => void, signal: AbortSignal): Promise<FileBytes> {
   if (path === '-') {
     return {
-      chunks: decompressed(streamed(process.stdin, count), signal),
+      chunks: decompressed(streamed(process.stdin, count, signal), signal),
       totalBytes: undefined,
       modifiedMs: undefined,
     };
@@ -40,7 +40,7 @@ export async function fileBytes(path: string, count: (bytes: number) => void, si
     const { size, mtimeMs } = found;
     // Pipes have no size and no position to read from.
     if (!found.isFile()) {
-      const stream = streamed(handle.createReadStream({ highWaterMark: chunkBytes }), count);
+      const stream = streamed(handle.createReadStream({ highWaterMark: chunkBytes }), count, signal);
       return { chunks: decompressed(stream, signal), totalBytes: undefined, modifiedMs: undefined };
     }
     return { chunks: decompressed(readAhead(handle, count), signal), totalBytes: size, modifiedMs: mtimeMs };
@@ -73,8 +73,13 @@ async function* decompressed(raw: AsyncGenerator<Buffer>, signal: AbortSignal): 
   }
 }
 
-async function* streamed(stream: Readable, count: (bytes: number) => void): AsyncGenerator<Buffer> {
-  for await (const chunk of stream) {
+/** A stream may wait for ever, so the signal has to end the waiting too. */
+async function* streamed(
+  stream: Readable,
+  count: (bytes: number) => void,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of addAbortSignal(signal, stream)) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer);
     count(bytes.length);
     yield bytes;

@@ -34,6 +34,7 @@ export function openFlowFile(path: string, options: FlowFileOptions = {}): FlowS
     name: path === '-' ? 'standard input' : path,
     progress: () => ({ ...progress }),
     async *batches(signal) {
+      progress.doneBytes = 0;
       const { chunks, totalBytes, modifiedMs } = await fileBytes(
         path,
         (bytes) => {

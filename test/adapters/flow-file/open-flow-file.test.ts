@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -204,6 +204,36 @@ test('however the bytes arrive, the lines are the same', async (t) => {
       },
     ),
   );
+});
+
+test('a named pipe is read as a file is', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nanoseg-flows-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const path = join(directory, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const writer = spawn('sh', ['-c', 'cat > "$0"', path], { stdio: ['pipe', 'ignore', 'inherit'] });
+  writer.stdin.end(zstdCompressSync(many));
+  const source = openFlowFile(path);
+  t.is((await readAll(source)).flows.length, 2000);
+  t.is(source.progress().totalBytes, undefined);
+});
+
+test('waiting for standard input ends when it is told to', async (t) => {
+  const script = `
+    import { openFlowFile } from './controller/adapters/flow-file/open-flow-file.ts';
+    const batches = openFlowFile('-').batches(AbortSignal.timeout(20));
+    await batches.next().catch(({ name }) => console.log(name));`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill());
+  t.is(await text(child.stdout), 'AbortError\n');
+});
+
+test('a file can be read again', async (t) => {
+  await withFile(usual, async (path) => {
+    const source = openFlowFile(path);
+    t.deepEqual(await readAll(source), await readAll(source));
+    t.is(source.progress().doneBytes, usual.length);
+  });
 });
 
 test('reading stops when it is told to', async (t) => {
