@@ -8,7 +8,7 @@ import { readProfile } from '../controller/adapters/workspace/read-profile.ts';
 import { FlowAttributor } from '../controller/attribution/attribute-flow.ts';
 import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
 import { ingest, type IngestSummary } from '../controller/ingest.ts';
-import { type Cluster, withCidrs } from '../controller/model/cluster.ts';
+import { type Cluster, withCidrs, withObserved } from '../controller/model/cluster.ts';
 import { type FlowSourceKind, flowSourceKinds } from '../controller/model/flow.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { type CniName, cniNames, defaultProfile, type Profile } from '../controller/model/profile.ts';
@@ -82,7 +82,7 @@ export async function observeTraffic(options: ObservationOptions, terminal: Term
     if (reading.stopped) {
       throw new InputError(reading.rejections.map(({ where, reason }) => problem('FlowRecordInvalid', reason, where)));
     }
-    return { cluster, profile, traffic, reading, problems };
+    return { cluster: withObserved(cluster, attributor.observed), profile, traffic, reading, problems };
   } catch (error) {
     if (error instanceof FlowFileError) throw new InputError([error.problem]);
     throw error;

@@ -23,6 +23,15 @@ export interface AttributionCounters {
   readonly contradictions: number;
 }
 
+/** Addresses that a source named as the cluster's own infrastructure, for inventories that do not tell them. */
+export interface ObservedAddresses {
+  readonly apiServer: readonly string[];
+  readonly nodes: readonly string[];
+}
+
+/** A source cannot fill the memory with the addresses that it names. */
+const mostObserved = 10_000;
+
 /**
  * Says who was behind each side of a flow, at the time of the flow. Who the source names wins over the address; what
  * neither tells is `unknown` with a reason.
@@ -39,6 +48,8 @@ export class FlowAttributor {
   readonly #serviceAnswers = new Map<Service, Map<number, Identified>>();
   #flows = 0;
   #contradictions = 0;
+  readonly #apiServerAddresses = new Set<string>();
+  readonly #nodeAddresses = new Set<string>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -62,6 +73,11 @@ export class FlowAttributor {
 
   get counters(): AttributionCounters {
     return { flows: this.#flows, contradictions: this.#contradictions };
+  }
+
+  /** Canonical and sorted. */
+  get observed(): ObservedAddresses {
+    return { apiServer: [...this.#apiServerAddresses].sort(), nodes: [...this.#nodeAddresses].sort() };
   }
 
   attribute(flow: Flow): Sighting {
@@ -167,6 +183,7 @@ export class FlowAttributor {
     const owner = ip === undefined ? undefined : this.#ledger.owner(ip, port, timeMs);
     switch (reserved) {
       case 'kube-apiserver':
+        note(this.#apiServerAddresses, ip);
         return this.#table.apiServer;
       case 'world':
         return this.#outside(ip, owner, port, served);
@@ -178,6 +195,7 @@ export class FlowAttributor {
       case 'ingress':
       case undefined:
         if (owner?.kind === 'api-server') return this.#table.apiServer;
+        if (owner?.kind !== 'pod') note(this.#nodeAddresses, ip);
         return this.#table.node(node ?? (owner?.kind === 'node' ? owner.node.name : ''));
     }
   }
@@ -269,3 +287,8 @@ export class FlowAttributor {
 }
 
 const protocolDigit: Readonly<Record<PolicyProtocol, number>> = { TCP: 0, UDP: 1, SCTP: 2 };
+
+function note(addresses: Set<string>, ip: string | undefined): void {
+  const canonical = ip === undefined || addresses.has(ip) ? undefined : canonicalIp(ip);
+  if (canonical !== undefined && addresses.size < mostObserved) addresses.add(canonical);
+}

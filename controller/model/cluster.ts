@@ -1,4 +1,4 @@
-import { type CidrSet, isEmptyAddresses, unionAddresses } from './cidr.ts';
+import { type CidrSet, cidrSetOf, isEmptyAddresses, unionAddresses } from './cidr.ts';
 import type { Labels } from './label-selector.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 import type { PolicyProtocol } from './protocol.ts';
@@ -137,4 +137,20 @@ export function withCidrs(cluster: Cluster, added: Pick<ClusterCidrs, 'pods' | '
   const nodes = unionAddresses(cluster.cidrs.nodes, added.nodes);
   const told = !isEmptyAddresses(added.pods) && !isEmptyAddresses(added.services);
   return { ...cluster, cidrs: { pods, services, nodes, complete: cluster.cidrs.complete || told } };
+}
+
+/**
+ * The cluster with the addresses of its API server and nodes as flow sources named them, each only where the inventory
+ * tells none: manifests alone know neither.
+ */
+export function withObserved(
+  cluster: Cluster,
+  { apiServer, nodes }: { readonly apiServer: readonly string[]; readonly nodes: readonly string[] },
+): Cluster {
+  const nodesKnown = cluster.nodes.length > 0 || !isEmptyAddresses(cluster.cidrs.nodes);
+  return {
+    ...cluster,
+    apiServer: cluster.apiServer.ips.length > 0 ? cluster.apiServer : { ips: apiServer, port: undefined },
+    cidrs: nodesKnown ? cluster.cidrs : { ...cluster.cidrs, nodes: cidrSetOf(...nodes) },
+  };
 }

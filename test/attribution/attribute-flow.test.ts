@@ -370,3 +370,10 @@ test('everything else of the flow is kept', (t) => {
     serverDnsNames: ['api.example.org'],
   });
 });
+
+test('addresses that a source names as the API server or a node are told, for inventories that do not have them', (t) => {
+  const attributor = attributorOf(webPod);
+  attributor.attribute(flow({ namespace: 'default', pod: 'web-0' }, { ip: '192.0.2.9', reserved: 'kube-apiserver' }));
+  attributor.attribute(flow({ ip: '192.0.2.10', reserved: 'remote-node' }, { namespace: 'default', pod: 'web-0' }));
+  t.deepEqual(attributor.observed, { apiServer: ['192.0.2.9'], nodes: ['192.0.2.10'] });
+});
