@@ -210,7 +210,7 @@ test('a named pipe is read as a file is', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'nanoseg-flows-'));
   t.teardown(() => rm(directory, { recursive: true }));
   const path = join(directory, 'pipe');
-  execFileSync('mkfifo', [path]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
   const writer = spawn('sh', ['-c', 'cat > "$0"', path], { stdio: ['pipe', 'ignore', 'inherit'] });
   writer.stdin.end(zstdCompressSync(many));
   const source = openFlowFile(path);
