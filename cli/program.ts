@@ -12,7 +12,7 @@ const exitCodeHelp = `
 Exit codes: 0 fine, 1 a finding (traffic would be denied, connectivity differs), 2 unusable input, 3 a failed proof.
 Results go to standard output, progress and warnings to standard error.`;
 
-export function program(terminal: Terminal, version: string): Command {
+function program(terminal: Terminal, version: string): Command {
   const root = new Command('nanoseg')
     .description(
       'Turns observed container traffic into the smallest NetworkPolicies that keep exactly that traffic working.',

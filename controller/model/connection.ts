@@ -2,7 +2,6 @@ import type { Endpoint } from './endpoint.ts';
 import { endpointId } from './endpoint.ts';
 import type { FlowSourceKind } from './flow.ts';
 import { protocolName } from './protocol.ts';
-import type { WorkloadKey } from './workload.ts';
 
 declare const connectionIdBrand: unique symbol;
 
@@ -53,16 +52,6 @@ export const replicaLimit = 3;
 /** True when it may be learned from: the direction is known and it passed at least once. */
 export function isEvidence({ directed, evidence }: Connection): boolean {
   return directed && evidence.allowed + evidence.audited > 0;
-}
-
-/** All connections of a window, as the traffic graph holds them. */
-export interface ConnectionSource {
-  /** Every connection, ascending by id. */
-  connections(): Iterable<Connection>;
-  /** Those that the workload is a side of, ascending by id. */
-  connectionsOf(workload: WorkloadKey): readonly Connection[];
-  /** Names that clients had looked up for an external address, sorted. */
-  dnsNamesOf(address: string): readonly string[];
 }
 
 export function connectionId(

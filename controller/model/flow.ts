@@ -64,6 +64,8 @@ export interface Flow {
   readonly port: number;
   /** Service address and port that the client used, when it differs from the server's own. */
   readonly addressed: { readonly ip: string; readonly port: number } | undefined;
+  /** What the server sees instead of the client's own address, where a node put its own (SNAT) or another in its place. */
+  readonly translatedClient?: string;
   /** IANA number. */
   readonly protocol: number;
   /** False when the source cannot tell who opened the connection: shown, but no evidence. */

@@ -1,7 +1,7 @@
 /** Labels or annotations of one object. */
 export type Labels = Readonly<Record<string, string>>;
 
-export const selectorOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
+const selectorOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 export type SelectorOperator = (typeof selectorOperators)[number];
 
 export interface SelectorRequirement {
