@@ -49,8 +49,16 @@ process.exit(outerNamespace === undefined ? await startInside() : await record(o
  * whatever ends it (Ctrl-C too), the kernel takes every process and interface of it away.
  */
 async function startInside(): Promise<number> {
-  const unshare = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  const child = spawn('unshare', [...unshare, process.execPath, ...process.argv.slice(1)], {
+  const [unshare, ...flags] = [
+    'unshare',
+    '--net',
+    '--mount',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--mount-proc',
+  ] as const;
+  const child = spawn(unshare, [...flags, process.execPath, ...process.argv.slice(1)], {
     stdio: 'inherit',
     env: { PATH: process.env['PATH'], [insideFlag]: readlinkSync('/proc/self/ns/net') },
   });

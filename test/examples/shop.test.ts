@@ -181,7 +181,10 @@ test('the storefront reaches the catalog over both address families, at the port
 test('the replicas of the StatefulSet talk to each other, and ask DNS by TCP where UDP is too short', (t) => {
   t.true(workloadsBetween('data/StatefulSet/orders-db', 'data/StatefulSet/orders-db').length > 0);
   const dns = workloadsBetween('data/StatefulSet/orders-db', 'kube-system/Deployment/coredns');
-  t.deepEqual([...new Set(dns.map(({ protocol }) => protocol))].sort((a, b) => a - b), [protocolNumber.TCP, protocolNumber.UDP]);
+  t.deepEqual(
+    [...new Set(dns.map(({ protocol }) => protocol))].sort((a, b) => a - b),
+    [protocolNumber.TCP, protocolNumber.UDP],
+  );
 });
 
 test('more visitors come through the load balancer than a rule could list, with their own addresses', (t) => {

@@ -5,7 +5,7 @@ import { loadAll } from 'js-yaml';
 // The manifests are our own: their shape is taken as given, and only the parts that the recorder acts on are typed.
 
 export type Labels = Readonly<Record<string, string>>;
-export type Protocol = 'TCP' | 'UDP';
+type Protocol = 'TCP' | 'UDP';
 
 interface Metadata {
   readonly name: string;

@@ -2,7 +2,7 @@ import type { LabNode } from './lab.ts';
 import type { Labels, PodTemplate, Workload } from './manifests.ts';
 import { nameHash } from './names.ts';
 
-export interface Owner {
+interface Owner {
   readonly apiVersion: string;
   readonly kind: 'ReplicaSet' | 'StatefulSet' | 'DaemonSet' | 'Job';
   readonly name: string;
