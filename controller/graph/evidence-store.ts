@@ -50,6 +50,8 @@ export class EvidenceStore {
       if (!this.#recent.add(high, low)) connections = 0;
       if (bytes > 0 && !this.#recent.add(low, high)) bytes = 0;
     }
+    // a try that failed, told by a source without verdicts: perhaps a policy denied it, so that it passed nothing
+    if (sighting.verdict === 'none' && sighting.answered === false) connections = 0;
     if (connections > 0) this.#addCount(row, field, connections);
     if (bytes > 0) this.#addBytes(row, bytes);
     this.#addSpan(row, timeMs, endMs);

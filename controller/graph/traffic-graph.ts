@@ -20,6 +20,9 @@ const peerLimit = 1 << 17;
 const noAttributes: Readonly<Record<string, never>> = Object.freeze({});
 const keyRadix = 36;
 
+/** Replies that nobody could tell from requests would make a connection of every ephemeral port: those fold to none. */
+const ephemeralPort = 32_768;
+
 export interface TrafficGraphOptions {
   /** Width of the finest time bin, in whole seconds. */
   readonly binMs: number;
@@ -67,7 +70,8 @@ export class TrafficGraph implements ConnectionSource {
     const bin = Math.floor(timeMs / this.binMs);
     this.#observation.flow(sighting.source, node, timeMs, endMs, bin);
 
-    const { client, server, protocol, port, directed, clientIp, serverDnsNames } = sighting;
+    const { client, server, protocol, directed, clientIp, serverDnsNames } = sighting;
+    const port = directed || sighting.port < ephemeralPort ? sighting.port : 0;
     const from = this.#peerPosition(client);
     const to = this.#peerPosition(server);
     const row = this.#row(from, to, protocol, port, directed);

@@ -23,7 +23,10 @@ export interface Connection {
 }
 
 export interface Evidence {
-  /** Distinct connections (5-tuple and time bin) seen, by verdict; `allowed` includes sources without verdicts. */
+  /**
+   * Distinct connections (5-tuple and time bin) seen, by verdict. `allowed` includes what sources without verdicts saw,
+   * but for tries that such a source saw fail: those count nowhere, and leave `answered` at `no`.
+   */
   readonly allowed: number;
   readonly denied: number;
   /** Passed, although a policy in audit mode would have dropped it. */

@@ -60,7 +60,8 @@ export function sortConnections(
       continue;
     }
     if (!isEvidence(connection)) {
-      omit('denied-attempt', `it never passed; a policy denied it ${times(evidence.denied)}`);
+      const outcome = evidence.denied > 0 ? `a policy denied it ${times(evidence.denied)}` : 'every try failed';
+      omit('denied-attempt', `it never passed; ${outcome}`);
       continue;
     }
     const unknown = [source, destination].find(({ kind }) => kind === 'unknown');

@@ -119,7 +119,7 @@ function sourcesThatShowAnswers(seen: ConnectionSource): ReadonlySet<FlowSourceK
 /** Denied, refused, or a single packet without an answer where answers can be seen. */
 function failed(connection: Connection, answering: ReadonlySet<FlowSourceKind>): boolean {
   const { answered, allowed, denied, sources } = connection.evidence;
-  if (!isEvidence(connection)) return denied > 0;
+  if (!isEvidence(connection)) return denied > 0 || answered === 'no';
   if (answered !== 'unknown') return answered === 'no';
   return allowed <= 1 && sources.every((kind) => answering.has(kind));
 }

@@ -259,3 +259,19 @@ test('a snapshot that is cut off, broken or of another version is a problem, not
     t.like(decodeSnapshot(broken), { code: 'SnapshotUnreadable' });
   }
 });
+
+test('a try that failed, told by a source without verdicts, is shown and is no evidence', (t) => {
+  const tried = only(graphOf(sighting({ source: 'inspektor-gadget', verdict: 'none', answered: false })));
+  t.deepEqual([tried.allowed, tried.denied, tried.answered], [0, 0, 'no']);
+  const passed = only(graphOf(sighting({ source: 'inspektor-gadget', verdict: 'none' })));
+  t.is(passed.allowed, 1);
+});
+
+test('undirected records on ephemeral ports are one connection, however many there are', (t) => {
+  const replies = [40_001, 40_002, 50_003].map((port) => sighting({ directed: false, port }));
+  t.deepEqual(
+    [...graphOf(...replies).connections()].map(({ port }) => port),
+    [0],
+  );
+  t.is([...graphOf(...replies.map((reply) => ({ ...reply, directed: true }))).connections()].length, 3);
+});
