@@ -1,5 +1,6 @@
 import { canonicalIp, parseIp } from '../model/cidr.ts';
 import type { Cluster, Pod, Service } from '../model/cluster.ts';
+import type { Endpoint } from '../model/endpoint.ts';
 import type { Flow, FlowPeer } from '../model/flow.ts';
 import { type PolicyProtocol, policyProtocolOf } from '../model/protocol.ts';
 import type { Sighting } from '../model/sighting.ts';
@@ -82,8 +83,10 @@ export class FlowAttributor {
 
   attribute(flow: Flow): Sighting {
     this.#flows++;
-    const client = this.#identify(flow.client, flow.clientPort, flow.timeMs, undefined);
     const server = this.#identifyServer(flow);
+    const sender = this.#identify(flow.client, flow.clientPort, flow.timeMs, undefined);
+    const seen = seenByPolicy(flow, sender.peer.endpoint, server.peer.endpoint);
+    const client = seen === undefined ? sender : this.#byAddress(seen, flow.clientPort, flow.timeMs, undefined);
     return {
       timeMs: flow.timeMs,
       endMs: flow.endMs,
@@ -98,7 +101,7 @@ export class FlowAttributor {
       client: client.peer,
       server: server.peer,
       port: server.port ?? flow.port,
-      clientIp: flow.client.ip,
+      clientIp: seen ?? flow.client.ip,
       serverDnsNames: flow.server.dnsNames,
     };
   }
@@ -284,6 +287,14 @@ export class FlowAttributor {
     const { port } = this.#cluster.apiServer;
     return { peer: this.#table.apiServer.peer, port };
   }
+}
+
+/**
+ * The address that the server's policies see in place of an outside client's own: a node's, mostly. Pods keep their
+ * identity, as their own policies see them before any translation; what leaves the cluster is nobody's policy there.
+ */
+function seenByPolicy({ translatedClient }: Flow, client: Endpoint, server: Endpoint): string | undefined {
+  return client.kind === 'external' && server.kind === 'workload' ? translatedClient : undefined;
 }
 
 const protocolDigit: Readonly<Record<PolicyProtocol, number>> = { TCP: 0, UDP: 1, SCTP: 2 };

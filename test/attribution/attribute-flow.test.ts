@@ -50,6 +50,21 @@ const dbPod = podManifest({
   ips: ['10.0.0.2'],
 });
 
+test('an outside client whose address a node hides is that node, and a pod that leaves masqueraded stays itself', (t) => {
+  const node = `
+apiVersion: v1
+kind: Node
+metadata: {name: node-b}
+status: {addresses: [{type: InternalIP, address: 192.0.2.12}]}`;
+  const attributor = attributorOf(webPod, node);
+  const clientOf = (client: string, server: string) => {
+    const sighting = attributor.attribute(flow({ ip: client }, { ip: server }, { translatedClient: '192.0.2.12' }));
+    return [endpointId(sighting.client.endpoint) as string, sighting.clientIp];
+  };
+  t.deepEqual(clientOf('203.0.113.9', '10.0.0.1'), ['node:node-b', '192.0.2.12']);
+  t.deepEqual(clientOf('10.0.0.1', '203.0.113.9'), ['workload:shop/StatefulSet/web', '10.0.0.1']);
+});
+
 test('a named pod is its workload, and every pod is another replica', (t) => {
   const second = podManifest({ name: 'web-1', owner: 'StatefulSet/web', ips: ['10.0.0.3'] });
   const attributor = attributorOf(webPod, second);

@@ -109,6 +109,7 @@ function flowOf(
     clientPort: original.sourcePort,
     port: reply.sourcePort,
     addressed: translated,
+    ...(reply.destination === original.source ? {} : { translatedClient: reply.destination }),
     protocol,
     directed,
     verdict: 'allowed',

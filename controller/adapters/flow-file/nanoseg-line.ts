@@ -45,6 +45,7 @@ export function encodeFlow(flow: Flow): string {
     clientPort: flow.clientPort === 0 ? undefined : flow.clientPort,
     port: flow.port === 0 ? undefined : flow.port,
     addressed: flow.addressed,
+    translatedClient: flow.translatedClient,
     directed: flow.directed,
     verdict: flow.verdict,
     answered: flow.answered,
@@ -77,6 +78,7 @@ const flowKeys: ReadonlySet<string> = new Set([
   'clientPort',
   'port',
   'addressed',
+  'translatedClient',
   'directed',
   'verdict',
   'answered',
@@ -99,6 +101,7 @@ function decodeFlow(record: JsonObject, limits: FlowLimits): Flow {
     clientPort: portField(record['clientPort'], 'clientPort'),
     port: portField(record['port'], 'port'),
     addressed: decodeAddressed(record['addressed']),
+    ...decodeTranslatedClient(record['translatedClient']),
     protocol: decodeProtocol(record['protocol']),
     directed: required(truth(record['directed'], 'directed'), 'directed'),
     verdict: oneOf<FlowVerdict>(record['verdict'], verdicts, 'verdict'),
@@ -156,6 +159,11 @@ function decodeNames<Key extends 'kind' | 'namespace'>(
   const first = required(textField(names[key], `${field}.${key}`), `${field}.${key}`);
   const name = required(textField(names['name'], `${field}.name`), `${field}.name`);
   return { [key]: first, name } as { readonly [K in Key]: string } & { readonly name: string };
+}
+
+function decodeTranslatedClient(value: unknown): Pick<Flow, 'translatedClient'> {
+  const translatedClient = ipField(value, 'translatedClient');
+  return translatedClient === undefined ? {} : { translatedClient };
 }
 
 function decodeAddressed(value: unknown): Flow['addressed'] {

@@ -34,7 +34,9 @@ export function flowFaults(flow: Flow): string[] {
   const expect = (holds: boolean, what: string) => {
     if (!holds) faults.push(what);
   };
-  expect(sameKeys(flow, flowKeys), 'keys');
+  const { translatedClient, ...always } = flow;
+  expect(sameKeys(always, flowKeys), 'keys');
+  expect(translatedClient === undefined || isAddress(translatedClient), 'translatedClient');
   expect(isTime(flow.timeMs), 'timeMs');
   expect(isTime(flow.endMs) && flow.endMs >= flow.timeMs, 'endMs');
   expect(isInteger(flow.clientPort, 65535), 'clientPort');
