@@ -27,7 +27,7 @@ const weekday = z.enum(days).transform((day) => days.indexOf(day));
 const cidrText = z.string().refine((text) => parseCidr(text) !== undefined, 'not a CIDR');
 const cidrs = z.array(cidrText).transform((texts) => cidrSet(texts.flatMap((text) => parseCidr(text) ?? [])));
 
-const pattern = z
+const refusedPattern = z
   .strictObject({
     source: z.string().min(1).optional(),
     destination: z.string().min(1).optional(),
@@ -37,6 +37,18 @@ const pattern = z
     reason: z.string().optional(),
   })
   .transform(({ source = '*', destination = '*', port, protocol }) => ({ source, destination, port, protocol }));
+
+/** Accepting widens, so that both sides must be said; refusing narrows, and may mean everybody. */
+const acceptedPattern = z
+  .strictObject({
+    source: z.string().min(1),
+    destination: z.string().min(1),
+    port: portNumber.optional(),
+    protocol: z.enum(policyProtocols).optional(),
+    reason: z.string().optional(),
+  })
+  .refine(({ source, destination }) => source !== '*' || destination !== '*', 'accepts everything; name a side')
+  .transform(({ source, destination, port, protocol }) => ({ source, destination, port, protocol }));
 
 const profileSchema = z.strictObject({
   apiVersion: z.literal('nanoseg.io/v1alpha1'),
@@ -68,8 +80,8 @@ const profileSchema = z.strictObject({
       clusterCidrs: z
         .strictObject({ pods: cidrs.optional(), services: cidrs.optional(), nodes: cidrs.optional() })
         .optional(),
-      accepted: z.array(pattern).optional(),
-      refused: z.array(pattern).optional(),
+      accepted: z.array(acceptedPattern).optional(),
+      refused: z.array(refusedPattern).optional(),
       scanTargets: z.int().min(1).optional(),
       jointPolicies: z.boolean().optional(),
     })

@@ -81,6 +81,7 @@ test('every fault is named with its field and line, all at once', (t) => {
     'p.yaml:10 spec.learning.bin',
     'p.yaml:11 spec.learning.coverage',
     'p.yaml:15 spec.clusterCidrs.pods[1]',
+    'p.yaml:17 spec.accepted[0].destination',
     'p.yaml:17 spec.accepted[0].prot',
     'p.yaml:7 spec.cni',
     'p.yaml:8 spec.lerning',
@@ -111,4 +112,16 @@ test('a profile file that does not exist is a problem', async (t) => {
     (await readProfile('/nonexistent/profile.yaml')).problems.map(({ code }) => code),
     ['InputNotFound'],
   );
+});
+
+test('an accepted connection must name both sides, and not everybody on both; a refused one may', (t) => {
+  const read = (list: string) =>
+    profileFromText(
+      `apiVersion: nanoseg.io/v1alpha1\nkind: SegmentationProfile\nspec: {${list}}`,
+      'profile.yaml',
+    ).problems.map(({ message }) => message);
+  t.regex(read('accepted: [{port: 443}]').join(), /accepted\[0\]\.source.*accepted\[0\]\.destination/s);
+  t.regex(read('accepted: [{source: "*", destination: "*"}]').join(), /accepts everything/);
+  t.deepEqual(read('accepted: [{source: shop/cart, destination: "*"}]'), []);
+  t.deepEqual(read('refused: [{port: 22}]'), []);
 });
