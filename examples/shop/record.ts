@@ -33,6 +33,8 @@ if (!(durationS >= 90 && durationS <= 600)) {
   process.exit(2);
 }
 
+/** Only the system's own tools: packages of this project bring others of the same names (`nft`). */
+process.env['PATH'] = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const missing = ['unshare', 'nsenter', 'mount', 'ip', 'nft', 'conntrack', 'sysctl'].filter(
   (tool) => spawnSync(tool, ['--help']).error,
 );

@@ -11,11 +11,16 @@ const program = fileURLToPath(new URL('./pod-process.ts', import.meta.url));
 export class HostedProcess {
   readonly #child: ChildProcess;
   readonly #heard = new Map<string, () => void>();
+  #stopping = false;
 
   /** `onFailure` gets one line per call that failed. */
   constructor(namespace: string, onFailure: (line: string) => void) {
     const [command = '', ...args] = inNamespace(namespace, [process.execPath, program]);
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] } });
+    // Nobody could say any more what was recorded: end the whole run, and with it everything.
+    this.#child.on('exit', (code) => {
+      if (!this.#stopping) throw new Error(`a process in ${namespace} ended by itself with ${code}`);
+    });
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       if (line.startsWith('failed ')) onFailure(line.slice('failed '.length));
       else this.#heard.get(line)?.();
@@ -34,7 +39,7 @@ export class HostedProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    this.#stopping = true;
     const exit = once(this.#child, 'exit');
     this.#child.stdin?.end();
     await exit;

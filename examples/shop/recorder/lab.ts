@@ -149,7 +149,9 @@ function deviceOf(ipv4: string): string {
   return `pod${ipv4.split('.').at(-1)}`;
 }
 
-/** Loads an nft rule set on a node in one transaction. */
+/** Loads an nft rule set on a node in one transaction, and throws when the kernel does not have it then. */
 export function loadRules(node: LabNode, rules: string): void {
-  run('nsenter', [`--net=/run/netns/${node.name}`, '--', 'nft', '-f', '-'], rules);
+  const inside = [`--net=/run/netns/${node.name}`, '--'];
+  run('nsenter', [...inside, 'nft', '-f', '-'], rules);
+  run('nsenter', [...inside, 'nft', 'list', 'chain', 'inet', 'shop', 'policies']);
 }

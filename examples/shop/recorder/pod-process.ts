@@ -38,7 +38,8 @@ const dnsLimitBytes = 100;
 
 let records: DnsRecords = {};
 const timers = new Map<string, NodeJS.Timeout>();
-const resolver = new Resolver({ timeout: 700, tries: 2 });
+let resolver = new Resolver();
+let nameServer: string | undefined;
 const cache = new Map<string, { readonly addresses: readonly string[]; readonly until: number }>();
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -132,7 +133,11 @@ async function obey(order: Order): Promise<void> {
     for (const { protocol, port } of order.listen) await (protocol === 'TCP' ? listenTcp(port) : listenUdp(port));
     say('ready');
   } else if ('calls' in order) {
-    if (order.nameServer !== undefined) resolver.setServers([order.nameServer]);
+    if (order.nameServer !== undefined && order.nameServer !== nameServer) {
+      nameServer = order.nameServer;
+      resolver = new Resolver({ timeout: 700, tries: 2 });
+      resolver.setServers([nameServer]);
+    }
     const wanted = new Set(order.calls.map(({ key }) => key));
     for (const [key, timer] of timers) {
       if (wanted.has(key)) continue;

@@ -21,6 +21,7 @@ export class NodeRecording {
   readonly denied: DeniedPacket[] = [];
   readonly #children: ChildProcess[] = [];
   #warnings = '';
+  #stopping = false;
 
   constructor(node: LabNode) {
     this.node = node;
@@ -40,6 +41,7 @@ export class NodeRecording {
 
   /** Ends the listeners. Throws when the kernel had to drop events: such a recording is of no use as an example. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const child of this.#children) {
       const exit = once(child, 'exit');
       child.kill('SIGINT');
@@ -54,6 +56,10 @@ export class NodeRecording {
     createInterface({ input: child.stdout }).on('line', onLine);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#warnings += text;
+    });
+    child.on('exit', (code) => {
+      if (!this.#stopping)
+        throw new Error(`${command.join(' ')} on ${this.node.name} ended with ${code}: ${this.#warnings}`);
     });
     this.#children.push(child);
   }
