@@ -3,6 +3,8 @@ import { dirname, join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { type Analysis, analyse } from '../../controller/analysis.ts';
 import { problem } from '../../controller/model/problem.ts';
+import type { Profile } from '../../controller/model/profile.ts';
+import { cniProfile } from '../../controller/policy/cni-profiles.ts';
 import { type DialectName, dialectNames } from '../../controller/policy/dialects/dialect.ts';
 import { dialect } from '../../controller/policy/dialects/dialects.ts';
 import { addObservationOptions, type ObservationOptions, observeTraffic, reportLeftOut } from '../observe-traffic.ts';
@@ -43,7 +45,8 @@ export function analyzeCommand(terminal: Terminal): Command {
     .addHelpText('after', help)
     .action(async (options: Options) => {
       const observed = await observeTraffic(options, terminal);
-      const { cluster, profile, traffic, reading, problems } = observed;
+      const { cluster, traffic, reading, problems } = observed;
+      const profile = profileFor(options.dialect, observed.profile, terminal);
       const bar = new ProgressBar(terminal);
       const analysis = analyse({
         cluster,
@@ -78,6 +81,14 @@ export function analyzeCommand(terminal: Terminal): Command {
         terminal.exit(exitCode.proof);
       }
     });
+}
+
+/** Only Cilium reads its own dialect: where nobody named the network plugin, the dialect does. */
+function profileFor(name: DialectName, profile: Profile, terminal: Terminal): Profile {
+  if (cniProfile(profile.cni).dialects.includes(name)) return profile;
+  if (profile.cni === 'generic') return { ...profile, cni: 'cilium' };
+  terminal.err(`warning: ${profile.cni} does not read policies of the dialect ${name}\n`);
+  return profile;
 }
 
 /** Every policy whose proof is valid, as it may be applied. */

@@ -4,16 +4,12 @@ import { graphGexf } from '../../controller/graph/exports/gexf.ts';
 import { graphJson } from '../../controller/graph/exports/graphology-json.ts';
 import { graphMermaid } from '../../controller/graph/exports/mermaid.ts';
 import { type GraphPicture, pictureOf } from '../../controller/graph/exports/picture.ts';
-import { observeTraffic, reportLeftOut } from '../observe-traffic.ts';
+import { addObservationOptions, type ObservationOptions, observeTraffic, reportLeftOut } from '../observe-traffic.ts';
 import type { Terminal } from '../terminal.ts';
 
-interface Options {
-  readonly cluster: readonly string[];
-  readonly flows: readonly string[];
+interface Options extends ObservationOptions {
   readonly output: 'json' | 'dot' | 'mermaid' | 'gexf';
-  readonly profile?: string;
   readonly namespace?: string;
-  readonly strict: boolean;
 }
 
 const help = `
@@ -24,18 +20,12 @@ Examples:
 JSON is graphology's export format, with all evidence of each connection; GEXF is for Gephi.`;
 
 export function graphCommand(terminal: Terminal): Command {
-  return new Command('graph')
+  const command = new Command('graph')
     .summary('draw who was seen talking to whom')
-    .description('Writes the traffic graph: workloads, nodes and addresses, and the connections seen between them.')
-    .requiredOption('--cluster <path...>', 'directories or files of manifests and dumps')
-    .requiredOption(
-      '--flows <file...>',
-      'files of flows in any known format, directories of them, - for standard input',
-    )
+    .description('Writes the traffic graph: workloads, nodes and addresses, and the connections seen between them.');
+  return addObservationOptions(command)
     .addOption(new Option('-o, --output <format>').choices(['json', 'dot', 'mermaid', 'gexf']).default('json'))
-    .option('--profile <file>', 'profile with the ranges of the cluster')
     .option('-n, --namespace <name>', 'only what workloads of this namespace take part in')
-    .option('--strict', 'stop at the first record that cannot be used', false)
     .addHelpText('after', help)
     .action(async ({ output, namespace, ...input }: Options) => {
       const observed = await observeTraffic(input, terminal);
