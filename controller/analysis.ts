@@ -2,7 +2,7 @@ import { readYamlDocument, splitYamlDocuments } from './adapters/workspace/kuber
 import type { ObservationWindow } from './graph/graph-delta.ts';
 import { prepareLearning, type ObservedTraffic, type Readiness, readinessOf } from './learning/readiness.ts';
 import type { Cluster } from './model/cluster.ts';
-import type { Connection } from './model/connection.ts';
+import type { Connection, ConnectionId } from './model/connection.ts';
 import type { PolicyDraft } from './model/policy-draft.ts';
 import type { Profile } from './model/profile.ts';
 import type { NoEvidence, Proof, Refused, Synthesised, SynthesisResult } from './model/proposal.ts';
@@ -76,7 +76,7 @@ export function analyse(input: AnalysisInput): Analysis {
     switch (result.kind) {
       case 'synthesised': {
         const proved = provedPolicy(result.draft, input, world);
-        const readiness = readinessOf(cluster.workloads.get(key) as Workload, learning);
+        const readiness = readinessOf(cluster.workloads.get(key) as Workload, learning, heldBackIds(result));
         const state = proved.proof.valid ? (readiness.state === 'ready' ? 'Ready' : 'Learning') : 'Invalid';
         proposals.push({ ...proved, state, synthesis: result, readiness });
         break;
@@ -127,6 +127,10 @@ function provedPolicy(
   });
   const proof = prove({ rendering, readBack: dialect.readBack(documents, rendering), connections }, world);
   return { draft, rendering, yaml, proof };
+}
+
+function heldBackIds({ heldBack }: Synthesised): ReadonlySet<ConnectionId> {
+  return new Set(heldBack.map(({ connection }) => connection.id));
 }
 
 function connectionsOf(workloads: readonly WorkloadKey[], traffic: ObservedTraffic): readonly Connection[] {

@@ -136,7 +136,10 @@ function totals({ window, proposals, exempt }: Analysis): string {
     .map(([state, many]) => `${many} ${state.toLowerCase()}`);
   const rules = proposals.reduce((sum, { draft }) => sum + draft.ingress.length + draft.egress.length, 0);
   const span = window.span ? `, from ${duration(window.span.lastMs - window.span.firstMs)} of traffic` : '';
-  const left = exempt.length > 0 ? `; ${exempt.length} workloads in exempt namespaces` : '';
+  const left =
+    exempt.length > 0
+      ? `; ${exempt.length} ${exempt.length === 1 ? 'workload' : 'workloads'} in exempt namespaces`
+      : '';
   return `proposals: ${states.join(', ')}; ${rules} rules${span}${left}\n`;
 }
 

@@ -1,6 +1,6 @@
 import type { ObservationWindow } from '../graph/graph-delta.ts';
 import type { Cluster, Pod } from '../model/cluster.ts';
-import { type Connection, isEvidence } from '../model/connection.ts';
+import { type Connection, type ConnectionId, isEvidence } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { endpointId } from '../model/endpoint.ts';
 import type { LearningThresholds, Profile } from '../model/profile.ts';
@@ -74,12 +74,19 @@ export function prepareLearning(traffic: ObservedTraffic, cluster: Cluster, prof
   return { traffic, cluster, profile, window, podsOf, missedRuns, qualityOf };
 }
 
-/** Ready when coverage passes, no obligation is open, the window has passed and the observation had no hole. */
-export function readinessOf(workload: Workload, learning: Learning): Readiness {
+/**
+ * Ready when coverage passes, no obligation is open, the window has passed and the observation had no hole. `heldBack`
+ * connections are not counted: else a scanner, whose every probe is new, would keep its victims from being ready.
+ */
+export function readinessOf(
+  workload: Workload,
+  learning: Learning,
+  heldBack: ReadonlySet<ConnectionId> = new Set(),
+): Readiness {
   const { traffic, cluster, profile, window, podsOf, missedRuns, qualityOf } = learning;
   const { span } = window;
   const connections = traffic.connectionsOf(workload.key);
-  const evidence = connections.filter(isEvidence);
+  const evidence = connections.filter((connection) => isEvidence(connection) && !heldBack.has(connection.id));
   if (span === undefined || evidence.length === 0) {
     const missing: MissingPart[] = [{ code: 'no-evidence', message: 'no traffic of it has been seen' }];
     return { workload: workload.key, state: 'learning', coverage: 'unknown', unseen: 'unknown', missing, notes: [] };

@@ -49,12 +49,13 @@ function openPorts(
   cluster: Cluster,
   bound: number,
 ): ReadonlySet<string> {
-  const exposed = new Set(
-    cluster.exposures.filter((exposure) => exposure.workload === workload).map((exposure) => portKey(exposure)),
-  );
   const clients = Map.groupBy(
     evidence.filter(({ source }) => source.kind === 'external'),
     portKey,
+  );
+  if (clients.size === 0) return new Set();
+  const exposed = new Set(
+    cluster.exposures.filter((exposure) => exposure.workload === workload).map((exposure) => portKey(exposure)),
   );
   return new Set([...clients].filter(([key, some]) => exposed.has(key) && some.length > bound).map(([key]) => key));
 }

@@ -90,10 +90,10 @@ export function synthesizer({ cluster, connections, profile, cni }: SynthesisInp
     };
     const workload = cluster.workloads.get(key);
     if (!workload) return noEvidence('it is not in the inventory');
-    if (!connections.connectionsOf(key).some(isEvidence)) return noEvidence('no flow that passed was seen of it');
     if (workload.hostNetwork) {
       return refuse('host-network', 'its pods use the network of their node, where policies do not select them');
     }
+    if (!connections.connectionsOf(key).some(isEvidence)) return noEvidence('no flow that passed was seen of it');
     const choice = choiceOf(key);
     switch (choice.kind) {
       case 'none':

@@ -2,6 +2,7 @@ import test from 'ava';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { prepareLearning, type Readiness, readinessOf } from '../../controller/learning/readiness.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
+import type { Connection } from '../../controller/model/connection.ts';
 import type { Endpoint } from '../../controller/model/endpoint.ts';
 import type { FlowLoss } from '../../controller/model/flow.ts';
 import { defaultProfile, type Profile } from '../../controller/model/profile.ts';
@@ -27,10 +28,11 @@ interface Story {
   /** Bins of the day in which web called cart. */
   readonly steady?: (bin: number) => boolean;
   readonly node?: string;
+  readonly heldBack?: (connection: Connection) => boolean;
 }
 
 function judge({ specs = [cart, web], parts = {}, also = [], losses = [], profile = {}, ...rest }: Story): Readiness {
-  const { steady = () => true, node = 'n1' } = rest;
+  const { steady = () => true, node = 'n1', heldBack = () => false } = rest;
   const graph = new TrafficGraph({ binMs });
   for (let bin = 0; bin <= bins; bin++)
     if (steady(bin)) graph.observe(sighting({ timeMs: mondayMs + bin * binMs }), node);
@@ -40,7 +42,8 @@ function judge({ specs = [cart, web], parts = {}, also = [], losses = [], profil
   const learning = { ...defaultProfile.learning, ...profile };
   const subject = [...cluster.workloads.values()].find(({ name }) => name === 'cart');
   if (subject === undefined) throw new Error('no cart');
-  return readinessOf(subject, prepareLearning(graph, cluster, { ...defaultProfile, learning }));
+  const held = new Set([...graph.connections()].filter(heldBack).map(({ id }) => id));
+  return readinessOf(subject, prepareLearning(graph, cluster, { ...defaultProfile, learning }), held);
 }
 
 const codes = ({ missing }: Readiness) => missing.map(({ code }) => code);
@@ -186,4 +189,10 @@ test('a pair seen only without direction blocks, and one that was also seen with
     sighting({ client: peer(workload('cart')), server: peer(workload(name)), directed: false, port: 40_000 });
   t.deepEqual(codes(judge({ also: [blind('web')] })), []);
   t.deepEqual(codes(judge({ also: [blind('pay')] })), ['undirected']);
+});
+
+test('probes of a scanner that are held back do not keep its victim from being ready', (t) => {
+  const probes = Array.from({ length: 20 }, (_, i) => sighting({ port: 9_000 + i }));
+  t.is(judge({ also: probes }).state, 'learning');
+  t.is(judge({ also: probes, heldBack: ({ port }) => port >= 9_000 }).state, 'ready');
 });

@@ -4,17 +4,19 @@ import { type ConntrackEntry, parseConntrackEntry } from './conntrack-entry.ts';
 import { type LineOutcome, type LineReader, outcomeOf, skipped } from './line-outcome.ts';
 
 /**
- * Reads `conntrack -E` and `-L` in any text form, and /proc/net/nf_conntrack. `fallbackMs` is the time of entries without a
- * time of their own.
+ * Reads `conntrack -E` and `-L` in any text form, and /proc/net/nf_conntrack. Entries without a time of their own
+ * have that of the last event before them in the file, or `fallbackMs` where there is none.
  */
 export function conntrackLines(fallbackMs: number): LineReader {
   const connections = new ConntrackConnections();
+  let lastMs = fallbackMs;
   return (line, loggedMs) =>
     outcomeOf(() => {
-      const message = messageOf(line, loggedMs ?? fallbackMs);
+      const message = messageOf(line, loggedMs ?? lastMs);
       if (message !== undefined) return message;
       const entry = parseConntrackEntry(line);
-      return connections.outcome(entry, entry.timeMs ?? loggedMs ?? fallbackMs);
+      lastMs = entry.timeMs ?? loggedMs ?? lastMs;
+      return connections.outcome(entry, lastMs);
     });
 }
 

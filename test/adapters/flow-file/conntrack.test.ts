@@ -197,3 +197,12 @@ test('a damaged line says what is wrong with it', async (t) => {
     t.deepEqual((await readText(`${good}\n${line}\n`)).rejected, [{ where: '2', reason }]);
   }
 });
+
+test('a table entry after events has the time of the event before it, not of the file', async (t) => {
+  const entry = `ipv4 2 tcp 6 300 ESTABLISHED src=10.244.1.11 dst=10.244.2.21 sport=50000 dport=81 src=10.244.2.21 dst=10.244.1.11 sport=81 dport=50000 [ASSURED] mark=0 use=1`;
+  const { flows } = await readText([life[0], entry].join('\n'));
+  t.deepEqual(
+    flows.map(({ timeMs }) => timeMs),
+    [1795433716452, 1795433716452],
+  );
+});
