@@ -1,5 +1,5 @@
 import type { Analysis, AnalysedProposal } from '../../controller/analysis.ts';
-import type { Omission, OverGrant } from '../../controller/model/proposal.ts';
+import type { HeldBack, Omission, OverGrant } from '../../controller/model/proposal.ts';
 import { parseWorkloadKey, type WorkloadKey } from '../../controller/model/workload.ts';
 import { heldBackOf } from './analysis-report.ts';
 import { connectionWords, endpointWords } from './connection-words.ts';
@@ -12,6 +12,8 @@ export function analysisTable(analysis: Analysis): string {
   const learning = proposals.filter(({ state }) => state === 'Learning');
   const invalid = proposals.filter(({ state }) => state === 'Invalid');
   const noted = proposals.filter(({ synthesis }) => synthesis.notes.length > 0);
+  const heldBack = heldBackOf(analysis);
+  const omissions = omissionsOf(analysis);
   const sections = [
     proposalTable(proposals),
     section(
@@ -29,7 +31,11 @@ export function analysisTable(analysis: Analysis): string {
           `${short(synthesis.workload)}: ${readiness.missing.map(({ message }) => message).join('; ')}`,
       ),
     ),
-    section('Held back: suspicious, not learned until the profile accepts it', groupedHeldBack(analysis)),
+    section(
+      'Held back: suspicious, not learned until the profile accepts it',
+      groupedHeldBack(heldBack),
+      heldBack.length,
+    ),
     section(
       'Refused: no policy can be made',
       refusals.map(({ refusal, joint }) => {
@@ -41,7 +47,7 @@ export function analysisTable(analysis: Analysis): string {
         return `${short(refusal.workload)}: ${refusal.message}${offer}`;
       }),
     ),
-    section('Seen, but no rule is written for it', groupedOmissions(analysis)),
+    section('Seen, but no rule is written for it', groupedOmissions(omissions), omissions.length),
     section(
       'Notes',
       noted.flatMap(({ synthesis }) => synthesis.notes.map((note) => `${short(synthesis.workload)}: ${note}`)),
@@ -98,8 +104,8 @@ function overGrantWords(grants: readonly OverGrant[]): string {
 }
 
 /** Held-back connections by source and reason, so that a scan of hundreds of ports is one line. */
-function groupedHeldBack(analysis: Analysis): string[] {
-  const groups = Map.groupBy(heldBackOf(analysis), ({ connection, because, message }) =>
+function groupedHeldBack(heldBack: readonly HeldBack[]): string[] {
+  const groups = Map.groupBy(heldBack, ({ connection, because, message }) =>
     JSON.stringify([endpointWords(connection.source), because, message]),
   );
   return [...groups.values()].map((held) => {
@@ -113,13 +119,17 @@ function groupedHeldBack(analysis: Analysis): string[] {
   });
 }
 
-function groupedOmissions({ proposals, refusals, withoutEvidence }: Analysis): string[] {
+/** Every connection without a rule once, although both of its sides list it. */
+function omissionsOf({ proposals, refusals, withoutEvidence }: Analysis): Omission[] {
   const all: Omission[] = [
     ...proposals.flatMap(({ synthesis }) => synthesis.omissions),
     ...refusals.flatMap(({ refusal }) => refusal.omissions),
     ...withoutEvidence.flatMap(({ omissions }) => omissions),
   ];
-  const distinct = [...new Map(all.map((omission) => [omission.connection.id, omission])).values()];
+  return [...new Map(all.map((omission) => [omission.connection.id, omission])).values()];
+}
+
+function groupedOmissions(distinct: readonly Omission[]): string[] {
   const groups = Map.groupBy(distinct, ({ because }) => because);
   return [...groups].flatMap(([because, omissions]) => {
     const shown = omissions

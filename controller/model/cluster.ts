@@ -130,12 +130,12 @@ export interface ClusterCidrs {
   readonly complete: boolean;
 }
 
-/** The cluster with ranges added that its inventory does not tell. */
+/** The cluster with ranges added that its inventory does not tell; pod ranges that a person gives are all there are. */
 export function withCidrs(cluster: Cluster, added: Pick<ClusterCidrs, 'pods' | 'services' | 'nodes'>): Cluster {
   const pods = unionAddresses(cluster.cidrs.pods, added.pods);
   const services = unionAddresses(cluster.cidrs.services, added.services);
   const nodes = unionAddresses(cluster.cidrs.nodes, added.nodes);
-  const told = !isEmptyAddresses(added.pods) && !isEmptyAddresses(added.services);
+  const told = !isEmptyAddresses(added.pods) && !isEmptyAddresses(services);
   return { ...cluster, cidrs: { pods, services, nodes, complete: cluster.cidrs.complete || told } };
 }
 
