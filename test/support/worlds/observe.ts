@@ -11,6 +11,7 @@ import { conntrackLines } from './conntrack-lines.ts';
 import type { Deployed } from './deploy.ts';
 import { hubbleLines } from './hubble-lines.ts';
 import { type KubernetesObject, kubernetesObjects } from './kubernetes-objects.ts';
+import type { ClusterReading } from '../../../controller/ports.ts';
 import type { TrafficEvent } from './traffic.ts';
 import { worldCidrs } from './world.ts';
 
@@ -33,7 +34,7 @@ export async function observe(
   form: TrafficForm,
   profile: Profile = worldProfile,
 ): Promise<Observed> {
-  const { cluster, problems } = clusterFromObjects(kubernetesObjects(deployed).map(located));
+  const { cluster, problems } = inventoryOf(deployed);
   const graph = new TrafficGraph({ binMs: profile.learning.binMs });
   const attributor = new FlowAttributor(cluster);
   const complaints = problems.map(({ message, where }) => `${where}: ${message}`);
@@ -53,6 +54,11 @@ export async function observe(
     await rm(directory, { recursive: true });
   }
   return { cluster, graph, complaints };
+}
+
+/** The cluster as the product reads it from a dump of its objects. */
+export function inventoryOf(deployed: Deployed): ClusterReading {
+  return clusterFromObjects(kubernetesObjects(deployed).map(located));
 }
 
 function located(body: KubernetesObject) {
