@@ -96,6 +96,8 @@ class FlowRecords {
   #waiting: LoggedRecord[] = [];
   #line = 0;
   #usable = 0;
+  /** Why nothing could be used, should it come to that. */
+  #firstRejected: RejectedRecord | undefined;
   #flows: Flow[] = [];
   #losses: FlowLoss[] = [];
   #rejected: RejectedRecord[] = [];
@@ -178,9 +180,12 @@ class FlowRecords {
         this.#skipped++;
         this.#usable++;
         break;
-      case 'rejected':
-        this.#rejected.push({ where: `${this.#name}:${line}`, reason: outcome.reason });
+      case 'rejected': {
+        const rejected = { where: `${this.#name}:${line}`, reason: outcome.reason };
+        this.#firstRejected ??= rejected;
+        this.#rejected.push(rejected);
         break;
+      }
     }
   }
 
@@ -221,8 +226,20 @@ class FlowRecords {
 
   throwIfUnusable(): void {
     if (this.#usable > 0) return;
-    const found = this.#line === 0 ? 'it is empty' : `none of its ${this.#line} lines can be used`;
-    throw new FlowFileError(problem('FlowFileUnusable', `the flow file has no usable line: ${found}`, this.#name));
+    throw new FlowFileError(
+      problem(
+        'FlowFileUnusable',
+        `the flow file has no usable line: ${this.#whyUnusable()}`,
+        this.#firstRejected?.where ?? this.#name,
+      ),
+    );
+  }
+
+  #whyUnusable(): string {
+    const reason = this.#firstRejected?.reason;
+    if (this.#line === 0) return reason ?? 'it is empty';
+    if (reason === undefined) return 'all of its lines are blank';
+    return `none of its ${this.#line} lines can be used; ${reason}`;
   }
 
   #unknownFormat(): FlowFileError {

@@ -70,6 +70,14 @@ test('an empty file and one of blank lines have no usable line', async (t) => {
   t.is((await problemOf(t, readText('{"flow":{"verdict":"FORWARDED","l4":{"TCP":7}}}\n')))?.code, 'FlowFileUnusable');
 });
 
+test('a file without a usable line says why and where it begins to be unusable', async (t) => {
+  const named = await problemOf(t, readText(`\n${usual}${usual}`, { format: 'calico' }));
+  t.regex(named?.message ?? '', /none of its 3 lines can be used; action: expected "allow" or "deny"/);
+  t.regex(named?.where ?? '', /:2$/);
+  const damaged = await problemOf(t, readText(gzipSync(usual).fill(0xff, 12, 40)));
+  t.regex(damaged?.message ?? '', /no usable line: the compressed data is damaged or ends early: /);
+});
+
 test('a file of something else is no flow file', async (t) => {
   t.is((await problemOf(t, readText('# Notes\n\nhello\n')))?.code, 'FlowFormatUnknown');
   t.is((await problemOf(t, readText('{"level":"info"}\n'.repeat(5000))))?.code, 'FlowFormatUnknown');
