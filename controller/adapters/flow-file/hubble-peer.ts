@@ -43,12 +43,19 @@ export function hubbleEndpoint(value: unknown, side: string, limits: FlowLimits)
   const fields = objectField(value, side);
   const labels = textsField(fields?.['labels'], `${side}.labels`, limits.labelsPerEndpoint, 'labels per endpoint');
   return {
-    namespace: textField(fields?.['namespace'], `${side}.namespace`),
+    namespace: textField(fields?.['namespace'], `${side}.namespace`) ?? namespaceOf(labels),
     pod: textField(fields?.['pod_name'], `${side}.pod_name`),
     workload: workloadOf(fields?.['workloads'], side),
     labels,
     reserved: reservedOf(labels, fields),
   };
+}
+
+const namespaceLabel = 'k8s:io.kubernetes.pod.namespace=';
+
+/** The identity is that of pods of this namespace also where Hubble knows no pod, as for what its proxy sends for one. */
+function namespaceOf(labels: readonly string[] | undefined): string | undefined {
+  return labels?.find((label) => label.startsWith(namespaceLabel))?.slice(namespaceLabel.length);
 }
 
 function reservedOf(labels: readonly string[] | undefined, fields: JsonObject | undefined): HubbleEndpoint['reserved'] {

@@ -177,6 +177,13 @@ test('reserved labels name nodes, the API server and the world; the more telling
   t.deepEqual(await reserved(undefined, 16_777_217), [undefined, undefined]);
 });
 
+test('the namespace is known by its label where no pod is', async (t) => {
+  const labels = ['k8s:app=cart', 'k8s:io.kubernetes.pod.namespace=shop'];
+  const { client } = await only(hubbleLine({ source: { identity: 3418, labels } }));
+  t.like(client, { namespace: 'shop', pod: undefined, labels });
+  t.is((await only(hubbleLine({ source: { labels: ['k8s:app=cart'] } }))).client.namespace, undefined);
+});
+
 test('names that the other side had looked up are kept without the trailing dot', async (t) => {
   const flow = await only(hubbleLine({ destination_names: ['api.example.com', 'cdn.example.com.'] }));
   t.deepEqual(flow.server.dnsNames, ['api.example.com', 'cdn.example.com']);
