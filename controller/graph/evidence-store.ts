@@ -46,7 +46,8 @@ export class EvidenceStore {
     let { connections, bytes } = sighting;
     if (clientPort !== 0) {
       const high = mix(row, who, (clientPort << 4) | field);
-      const low = mix(server.replica, bin, high ^ who);
+      // not the server's replica: a client that used a Service does not know it, but the server's own report does
+      const low = mix(clientPort, bin, high ^ who);
       if (!this.#recent.add(high, low)) connections = 0;
       if (bytes > 0 && !this.#recent.add(low, high)) bytes = 0;
     }

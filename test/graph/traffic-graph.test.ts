@@ -136,6 +136,11 @@ test('one connection that two nodes report counts once', (t) => {
   t.deepEqual(only(graph).sources, ['hubble', 'conntrack']);
 });
 
+test('the report of a client that knows only the Service counts once with that of the server', (t) => {
+  const viaService = sighting({ server: peer(workload('db'), 0) });
+  t.is(only(graphOf(viaService, sighting({ server: peer(workload('db'), 7) }))).allowed, 1);
+});
+
 test('two ports of a client, two pods of it and two time bins are connections of their own', (t) => {
   t.is(only(graphOf(sighting(), sighting({ clientPort: 40_001 }))).allowed, 2);
   t.is(only(graphOf(sighting(), sighting({ client: peer(workload('web'), 2) }))).allowed, 2);
