@@ -1,3 +1,4 @@
+import type { FlowSourceKind } from '../model/flow.ts';
 import type { HeldBackReason } from '../model/proposal.ts';
 import type { AllowanceName } from '../model/policy-draft.ts';
 import { protocolNumber } from '../model/protocol.ts';
@@ -72,6 +73,9 @@ export const newApiServerClientAfterMs = 24 * 3_600_000;
  * the replicas at work less often than this.
  */
 export const singleReplicaChance = 0.01;
+
+/** Flow sources that see every node of a cluster; the others see the node that they run on. */
+export const clusterWideSources: readonly FlowSourceKind[] = ['hubble', 'goldmane', 'calico'];
 
 /** Kinds whose replicas do different things by design, so that one replica alone having a connection says nothing. */
 export const kindsWithUnequalReplicas: readonly string[] = ['StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'Pod'];

@@ -8,6 +8,7 @@ import type { HeldBackReason } from '../model/proposal.ts';
 import { parseWorkloadKey, type Workload, type WorkloadKey } from '../model/workload.ts';
 import { matchesPattern } from './connection-pattern.ts';
 import {
+  clusterWideSources,
   kindsWithUnequalReplicas,
   newApiServerClientAfterMs,
   singleReplicaChance,
@@ -86,14 +87,16 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     const workload = workloadOf(source, cluster);
     if (workload && of && isApiServer(destination)) return newApiServerClient(workload, evidence.firstMs - of.firstMs);
     if (!workload || !of) return undefined;
-    const atWork = Math.max(of.replicas, Math.min(running.get(workload.key) ?? 0, replicaLimit));
+    const sighted = evidence.sources.some((kind) => clusterWideSources.includes(kind)) ? running.get(workload.key) : 0;
+    const atWork = Math.max(of.replicas, Math.min(sighted ?? 0, replicaLimit));
     return singleReplica(connection, workload, atWork);
   };
 }
 
 /**
- * Running pods of each workload by the inventory: replicas are at work also where no flow showed them, so that less
- * evidence of the others never clears the one.
+ * Running pods of each workload by the inventory: for a source that sees the whole cluster, replicas are at work also where
+ * no flow showed them, so that less evidence of the others never clears the one. A source that sees one node (conntrack)
+ * cannot speak for the replicas on others.
  */
 function runningPods({ pods }: Cluster): ReadonlyMap<WorkloadKey, number> {
   const running = new Map<WorkloadKey, number>();

@@ -322,6 +322,18 @@ test('a connection that one replica of three makes again and again is held back,
   t.deepEqual(result.kind === 'synthesised' && result.heldBack.map(({ connection: { port } }) => port), [6379]);
 });
 
+test('a source that sees one node does not speak for the replicas on others', (t) => {
+  const running = ['a', 'b', 'c'].map((node) => ({ node, phase: 'Running' as const }));
+  const cluster = buildCluster([app('frontend', { pods: running }), app('redis')]);
+  const often = { clientReplicas: 1, allowed: 40 };
+  const heldBy = (source: 'conntrack' | 'hubble') => {
+    const seen = connection('shop/frontend > shop/redis TCP 6379', { ...often, sources: [source] });
+    return resultOf(cluster, [seen], 'shop/frontend').kind;
+  };
+  t.is(heldBy('conntrack'), 'synthesised');
+  t.is(heldBy('hubble'), 'no-evidence');
+});
+
 test('a mesh tunnel port makes no rule and is said', (t) => {
   const result = resultOf(
     shop,
