@@ -1,4 +1,4 @@
-import { formatIp, type IpAddress, parseIp } from '../controller/model/cidr.ts';
+import { formatIp, type IpAddress, parseCidr, parseIp } from '../controller/model/cidr.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import type { WorkloadKey, WorkloadRef } from '../controller/model/workload.ts';
 import { type ClusterIndex, isLive } from '../controller/policy/evaluate/cluster-index.ts';
@@ -8,6 +8,9 @@ import type { Party } from '../controller/policy/evaluate/views.ts';
 export function resolveParty(index: ClusterIndex, text: string): Party | Problem {
   const ip = parseIp(text);
   if (ip) return resolveAddress(index, ip);
+  if (parseCidr(text)) {
+    return problem('ArgumentInvalid', `${text} is a range: name one address of it`);
+  }
   const parts = text.split('/');
   const [namespace = '', second = '', third] = parts;
   if (parts.length < 2 || parts.length > 3 || parts.includes('')) {
@@ -25,7 +28,10 @@ export function resolveParty(index: ClusterIndex, text: string): Party | Problem
   return only(found, text) ?? problem('WorkloadNotFound', `no workload ${text}${didYouMean(index, name)}`);
 }
 
-function only(found: readonly WorkloadKey[], text: string): Party | Problem | undefined {
+function only(
+  found: readonly WorkloadKey[],
+  text: string,
+): (Party & { readonly kind: 'workload' }) | Problem | undefined {
   const [workload, ...others] = found;
   if (workload === undefined) return undefined;
   if (others.length === 0) return { kind: 'workload', workload };
@@ -40,9 +46,9 @@ function resolveAddress({ cluster, keys }: ClusterIndex, ip: IpAddress): Party |
     keys.filter((key) => workloads.has(key)),
     text,
   );
-  if (owner) return owner;
+  if (owner) return 'code' in owner ? owner : { ...owner, address: ip };
   const node = cluster.nodes.find(({ ips }) => ips.includes(text));
-  if (node) return { kind: 'node', name: node.name };
+  if (node) return { kind: 'node', name: node.name, address: ip };
   const service = cluster.services.find(({ ips }) => ips.includes(text));
   if (!service) return { kind: 'address', ip };
   return problem(

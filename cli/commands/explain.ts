@@ -18,9 +18,10 @@ Examples:
   denied: shop/redis-cart accepts TCP 6379 only from shop/cart (policy nanoseg-redis-cart, rule 1)
   $ nanoseg explain manifests/ shop/deploy/frontend 203.0.113.10 443/TCP -o json
 
-SOURCE and DESTINATION are namespace/name, namespace/kind/name or an address: the address of a pod means its workload, that
-of a node the node. PORT is the port of the destination's pod, not of its Service. The verdict is allowed, denied or
-unknown, and holds for all pods of a workload; the exit code is 0 for each of them.`;
+SOURCE and DESTINATION are namespace/name, namespace/kind/name or an address. PORT is the port of the destination's pod, not
+of its Service. The verdict is allowed, denied or unknown; the exit code is 0 for each of them. Asked for a workload, it
+holds for all of its pods, and for one replica and another where both sides are the same workload; asked for the address of
+a pod or node, for that one alone.`;
 
 export function explainCommand(terminal: Terminal): Command {
   return new Command('explain')

@@ -206,7 +206,7 @@ test('explain says in a sentence which policy and rule decides', async (t) => {
   t.true(udp.out.startsWith('denied: shop/redis accepts no UDP 6379'));
 });
 
-test('explain takes kinds in any case, plural or short, and the address of a pod for its workload', async (t) => {
+test('explain takes kinds in any case, plural or short, and the address of a pod', async (t) => {
   const dir = await directory(
     t,
     cart,
@@ -218,10 +218,53 @@ test('explain takes kinds in any case, plural or short, and the address of a pod
   for (const kind of ['StatefulSet', 'statefulsets', 'sts']) {
     const { code, out } = await nanoseg('explain', dir, '10.1.2.3', `shop/${kind}/redis`, '6379');
     t.is(code, 0);
-    t.regex(out, /^allowed: shop\/StatefulSet\/redis accepts TCP 6379 from shop\/cart /);
+    t.regex(out, /^allowed: shop\/StatefulSet\/redis accepts TCP 6379 from shop\/cart \(10\.1\.2\.3\) /);
   }
   const outside = await nanoseg('explain', dir, '203.0.113.9', 'shop/sts/redis', '6379');
   t.regex(outside.out, /^denied: /);
+});
+
+test('explain of an address is about that pod or node alone, explain of a workload about all of its pods', async (t) => {
+  const dir = await directory(
+    t,
+    cart,
+    redis,
+    pod('cart-1', 'cart', '10.1.2.3'),
+    pod('cart-2', 'cart', '10.1.3.4'),
+    {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'n2' },
+      spec: { podCIDR: '10.1.3.0/24' },
+      status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] },
+    },
+    policy('redis', 'redis', {
+      ...closed,
+      ingress: [{ from: [{ ipBlock: { cidr: '10.1.2.0/24' } }, { ipBlock: { cidr: '192.0.2.9/32' } }] }],
+    }),
+  );
+  const verdict = async (source: string) => {
+    const { out } = await nanoseg('explain', dir, source, 'shop/redis', '6379', '-o', 'json', '--cni', 'calico');
+    return JSON.parse(out).verdict;
+  };
+  t.is(await verdict('10.1.2.3'), 'allowed');
+  t.is(await verdict('10.1.3.4'), 'denied');
+  t.is(await verdict('shop/cart'), 'unknown');
+  t.is(await verdict('192.0.2.9'), 'allowed');
+});
+
+test('a pod reaches its own address whatever the policies say', async (t) => {
+  const dir = await directory(t, cart, pod('cart-1', 'cart', '10.1.2.3'), policy('cart', 'cart', closed));
+  const own = await nanoseg('explain', dir, '10.1.2.3', '10.1.2.3', '80');
+  t.is(own.out, 'allowed: shop/cart (10.1.2.3) reaches itself whatever the policies say\n');
+  const other = await nanoseg('explain', dir, 'shop/cart', 'shop/cart', '80');
+  t.regex(other.out, /^denied: /);
+});
+
+test('explain refuses a range of addresses', async (t) => {
+  const { code, err } = await nanoseg('explain', await directory(t, cart), 'shop/cart', '10.0.0.0/8', '80');
+  t.is(code, 2);
+  t.regex(err, /10\.0\.0\.0\/8 is a range/);
 });
 
 test('explain refuses what it cannot resolve, all of it at once, with near matches', async (t) => {

@@ -213,11 +213,28 @@ function namedPorts(ports: readonly ContainerPort[], tables: Map<string, NamedPo
     if (!numbers.includes(port)) numbers.push(port);
     table.set(key, numbers);
   }
-  const text = JSON.stringify([...table].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = tableText(table);
   const known = tables.get(text);
   if (known) return known;
   tables.set(text, table);
   return table;
+}
+
+function tableText(table: NamedPorts): string {
+  return JSON.stringify([...table].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The class that a live pod of the cluster belongs to. */
+export function classOfPod({ classesOf, position }: ClusterIndex, pod: Pod): PodClass | undefined {
+  const ports = tableText(namedPorts(pod.containerPorts, new Map()));
+  const labels = Object.entries(pod.labels);
+  return classesOf[position.get(pod.workload) ?? -1]?.find(
+    (each) =>
+      each.hostNetwork === pod.hostNetwork &&
+      Object.keys(each.labels).length === labels.length &&
+      labels.every(([key, value]) => each.labels[key] === value) &&
+      tableText(each.namedPorts) === ports,
+  );
 }
 
 function ownedAddresses(classes: readonly PodClass[], family: 4 | 6): OwnedAddress[] {

@@ -1,4 +1,4 @@
-import { formatIp } from '../../model/cidr.ts';
+import { formatIp, type IpAddress } from '../../model/cidr.ts';
 import { hasConnection } from '../../model/connection-set.ts';
 import type { PolicyProtocol } from '../../model/protocol.ts';
 import { parseWorkloadKey, type WorkloadRef } from '../../model/workload.ts';
@@ -16,6 +16,8 @@ type Reason = { readonly direction: Direction; readonly sentence: string } & (
   /** These policies isolate the subject, and none of their rules matches. */
   | { readonly kind: 'isolated'; readonly policies: readonly string[] }
   | { readonly kind: 'not-isolated' }
+  /** Both sides are one address, which no policy can keep apart. */
+  | { readonly kind: 'itself' }
   /** The CNI decides, for all policies, or for one rule of them. */
   | { readonly kind: 'cni'; readonly fact: CniFact; readonly policy?: string; readonly rule?: number }
   /** The rule holds for some addresses that the peer has or may have, and not for others. */
@@ -40,6 +42,12 @@ export function decide(
   port: number,
 ): Decision {
   const { views } = evaluation;
+  const own = addressOf(source);
+  const asked = addressOf(destination);
+  if (own && asked && own.family === asked.family && own.value === asked.value) {
+    const sentence = `${partyName(evaluation, source)} reaches itself whatever the policies say`;
+    return { verdict: 'allowed', reasons: [{ kind: 'itself', direction: 'egress', sentence }] };
+  }
   const sources = views.of(source);
   const destinations = views.of(destination);
   const verdict = verdictOf(permitBetween(evaluation, sources, destinations), protocol, port);
@@ -61,6 +69,10 @@ export function decide(
   const reasons = [...deciding, ...distinct.filter((each) => each.verdict !== verdict)].map(({ reason }) => reason);
   if (verdict !== 'unknown' || deciding.length > 0) return { verdict, reasons };
   return { verdict, reasons: [...podsDiffer(question, source, sources, destination, destinations), ...reasons] };
+}
+
+function addressOf(party: Party): IpAddress | undefined {
+  return party.kind === 'address' ? party.ip : party.address;
 }
 
 interface Question {
@@ -260,13 +272,14 @@ function policyName({ namespace, name }: CompiledPolicy): string {
 }
 
 function partyName(evaluation: Evaluation, party: Party): string {
+  const at = 'address' in party && party.address ? ` (${formatIp(party.address)})` : '';
   switch (party.kind) {
     case 'workload':
-      return workloadName(evaluation, parseWorkloadKey(party.workload));
+      return workloadName(evaluation, parseWorkloadKey(party.workload)) + at;
     case 'address':
       return formatIp(party.ip);
     case 'node':
-      return party.name === '' ? 'some node' : `node ${party.name}`;
+      return party.name === '' ? 'some node' : `node ${party.name}${at}`;
   }
 }
 

@@ -1,14 +1,24 @@
-import type { IpAddress } from '../../model/cidr.ts';
-import { hasAddress } from '../../model/cidr.ts';
+import { formatIp, hasAddress, type IpAddress } from '../../model/cidr.ts';
 import type { WorkloadKey } from '../../model/workload.ts';
-import { type ClusterIndex, distinctPlaces, type NamedPorts, type Place, type PodClass } from './cluster-index.ts';
+import {
+  type ClusterIndex,
+  classOfPod,
+  distinctPlaces,
+  isLive,
+  type NamedPorts,
+  type Place,
+  type PodClass,
+} from './cluster-index.ts';
 import type { CompiledPolicies, CompiledPolicy, Direction } from './compile-policies.ts';
 
-/** One side of a question: a workload, an address, or a node (`name` empty: some node). */
+/**
+ * One side of a question: a workload, an address, or a node (`name` empty: some node). With an `address`, only the pod of
+ * the workload that has it, or the node by that address and no other of its own.
+ */
 export type Party =
-  | { readonly kind: 'workload'; readonly workload: WorkloadKey }
+  | { readonly kind: 'workload'; readonly workload: WorkloadKey; readonly address?: IpAddress }
   | { readonly kind: 'address'; readonly ip: IpAddress }
-  | { readonly kind: 'node'; readonly name: string };
+  | { readonly kind: 'node'; readonly name: string; readonly address?: IpAddress };
 
 /** What a set of policies can tell apart of one party; all that is behind one view is treated alike. */
 export interface View {
@@ -58,14 +68,16 @@ export class Views {
       case 'workload': {
         const position = this.#index.position.get(party.workload);
         if (position === undefined) throw new RangeError(`no workload ${party.workload} in this cluster`);
-        return this.ofWorkload(position);
+        return party.address ? this.#ofPod(position, party.address) : this.ofWorkload(position);
       }
       case 'address': {
         const { pods } = this.#index.cluster.cidrs;
         return [addressView(party.ip, hasAddress(pods, party.ip) ? 'stray' : 'outside')];
       }
       case 'node':
-        return [hostsView(this.#nodePlaces(party.name))];
+        return [
+          hostsView(party.address ? [{ node: party.name, address: party.address }] : this.#nodePlaces(party.name)),
+        ];
     }
   }
 
@@ -74,6 +86,19 @@ export class Views {
     let views = this.#ofWorkload[position];
     if (!views) this.#ofWorkload[position] = views = this.#make(this.#index.classesOf[position] ?? []);
     return views;
+  }
+
+  /** The pods that have the address now; what the template would make of them is another question. */
+  #ofPod(position: number, address: IpAddress): readonly View[] {
+    const { cluster, keys } = this.#index;
+    const text = formatIp(address);
+    const pods = cluster.pods.filter(
+      (pod) => pod.workload === keys[position] && isLive(pod) && !pod.hostNetwork && pod.ips.includes(text),
+    );
+    return pods.flatMap((pod) => {
+      const podClass = classOfPod(this.#index, pod);
+      return podClass ? [this.#view([{ ...podClass, places: [{ node: pod.node, address }] }])] : [];
+    });
   }
 
   #make(classes: readonly PodClass[]): View[] {
