@@ -5,7 +5,8 @@ import { cniProfile } from '../controller/policy/cni-profiles.ts';
 import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
 import { compilePolicies } from '../controller/policy/evaluate/compile-policies.ts';
 import { type Evaluator, evaluator } from '../controller/policy/evaluate/evaluator.ts';
-import { InputError } from './terminal.ts';
+import { warnOfOtherPolicies } from './other-policies.ts';
+import { InputError, type Terminal } from './terminal.ts';
 
 export function cniOption(): Option {
   return new Option('--cni <name>', 'network plugin that decides where plugins disagree')
@@ -14,9 +15,10 @@ export function cniOption(): Option {
 }
 
 /** The evaluator for the cluster and the policies in a directory. Throws InputError with everything that is wrong there. */
-export async function loadEvaluator(directory: string, cni: CniName): Promise<Evaluator> {
-  const { cluster, problems } = await readCluster([directory]);
+export async function loadEvaluator(directory: string, cni: CniName, terminal: Terminal): Promise<Evaluator> {
+  const { cluster, problems, otherPolicies } = await readCluster([directory]);
   if (problems.length > 0) throw new InputError(problems);
+  warnOfOtherPolicies(otherPolicies, terminal);
   const index = indexCluster(cluster);
   return evaluator(index, compilePolicies(index, cluster.policies), cniProfile(cni));
 }

@@ -12,6 +12,7 @@ import { type Cluster, withCidrs, withObserved } from '../controller/model/clust
 import { type FlowSourceKind, flowSourceKinds } from '../controller/model/flow.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { type CniName, cniNames, defaultProfile, type Profile } from '../controller/model/profile.ts';
+import { warnOfOtherPolicies } from './other-policies.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { InputError, type Terminal } from './terminal.ts';
 
@@ -55,7 +56,7 @@ export interface ObservedCluster {
 /** Reads cluster, profile and flows into a traffic graph. Throws InputError for what cannot be worked with. */
 export async function observeTraffic(options: ObservationOptions, terminal: Terminal): Promise<ObservedCluster> {
   const profile = await openProfile(options);
-  const { cluster: inventory, problems } = await readCluster(options.cluster);
+  const { cluster: inventory, problems, otherPolicies } = await readCluster(options.cluster);
   const fatal = problems.filter(({ code }) => options.strict || code === 'InputNotFound');
   if (fatal.length > 0) throw new InputError(fatal);
   if (inventory.workloads.size === 0) {
@@ -64,6 +65,7 @@ export async function observeTraffic(options: ObservationOptions, terminal: Term
       problem('ClusterEmpty', `no workload was found in ${options.cluster.join(', ')}`),
     ]);
   }
+  warnOfOtherPolicies(otherPolicies, terminal);
   const cluster = withCidrs(inventory, profile.clusterCidrs);
   const files = await flowFiles(options.flows);
   const sources = files.map((file) =>

@@ -36,4 +36,6 @@ export interface ClusterReading {
   readonly problems: readonly Problem[];
   /** Objects read, by kind. */
   readonly objects: ReadonlyMap<string, number>;
+  /** Policies of other APIs, which are in force and are not part of `cluster`: how many, by `Kind (group)`. */
+  readonly otherPolicies: ReadonlyMap<string, number>;
 }

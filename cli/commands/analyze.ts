@@ -46,6 +46,12 @@ export function analyzeCommand(terminal: Terminal): Command {
     .action(async (options: Options) => {
       const observed = await observeTraffic(options, terminal);
       const { cluster, traffic, reading, problems } = observed;
+      const missing = options.namespace.filter((name) => !cluster.namespaces.has(name));
+      if (missing.length > 0) {
+        throw new InputError(
+          missing.map((name) => problem('NamespaceNotFound', `no namespace ${name} in the cluster`)),
+        );
+      }
       const profile = profileFor(options.dialect, observed.profile, terminal);
       const bar = new ProgressBar(terminal);
       const analysis = analyse({

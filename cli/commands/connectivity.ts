@@ -35,7 +35,7 @@ export function connectivityCommand(terminal: Terminal): Command {
     .addOption(cniOption())
     .addHelpText('after', help)
     .action(async (directory: string, { output, cni }: Options) => {
-      const evaluator = await loadEvaluator(directory, cni);
+      const evaluator = await loadEvaluator(directory, cni, terminal);
       if (evaluator.evaluation.index.keys.length === 0) terminal.err(`${directory} has no workloads\n`);
       const pairs = evaluator.connectivity();
       switch (output) {

@@ -32,8 +32,8 @@ export function diffCommand(terminal: Terminal): Command {
     .addOption(cniOption())
     .addHelpText('after', help)
     .action(async (before: string, after: string, { output, cni }: Options) => {
-      const old = await loadEvaluator(before, cni);
-      const pairs = [...(await loadEvaluator(after, cni)).differenceFrom(old)];
+      const old = await loadEvaluator(before, cni, terminal);
+      const pairs = [...(await loadEvaluator(after, cni, terminal)).differenceFrom(old)];
       switch (output) {
         case 'json':
           writeJsonArray(pairs.map(pairJson), terminal.out);

@@ -37,7 +37,7 @@ export function explainCommand(terminal: Terminal): Command {
     .addOption(cniOption())
     .addHelpText('after', help)
     .action(async (directory: string, from: string, to: string, portText: string, { output, cni }: Options) => {
-      const evaluator = await loadEvaluator(directory, cni);
+      const evaluator = await loadEvaluator(directory, cni, terminal);
       const { index } = evaluator.evaluation;
       const asked = [resolveParty(index, from), resolveParty(index, to), parsePort(portText)] as const;
       const problems = asked.flatMap((part) => ('code' in part ? [part] : []));

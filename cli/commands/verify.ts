@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { readPolicies } from '../../controller/adapters/workspace/read-cluster.ts';
+import { problem } from '../../controller/model/problem.ts';
 import { formatConnections } from '../../controller/model/connection-set.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
 import { cniProfile } from '../../controller/policy/cni-profiles.ts';
@@ -9,6 +10,7 @@ import { evaluator } from '../../controller/policy/evaluate/evaluator.ts';
 import { type Replay, type ReplayedConnection, replay } from '../../controller/policy/replay.ts';
 import { unknownHint } from '../load-evaluator.ts';
 import { addObservationOptions, type ObservationOptions, observeTraffic, reportLeftOut } from '../observe-traffic.ts';
+import { warnOfOtherPolicies } from '../other-policies.ts';
 import { connectionsJson } from '../render/connection-json.ts';
 import { connectionWords } from '../render/connection-words.ts';
 import { section } from '../render/section.ts';
@@ -37,8 +39,13 @@ export function verifyCommand(terminal: Terminal): Command {
     .addOption(new Option('-o, --output <format>').choices(['table', 'json']).default('table'))
     .addHelpText('after', help)
     .action(async (options: Options) => {
-      const { policies, problems } = await readPolicies(options.policies);
+      const { policies, problems, otherPolicies } = await readPolicies(options.policies);
       if (problems.length > 0) throw new InputError(problems);
+      warnOfOtherPolicies(otherPolicies, terminal);
+      if (policies.length === 0) {
+        const message = `no NetworkPolicy was found in ${options.policies.join(', ')}`;
+        throw new InputError([problem('PoliciesMissing', message)]);
+      }
       const observed = await observeTraffic(options, terminal);
       const { cluster, profile, traffic } = observed;
       const index = indexCluster(cluster);

@@ -64,6 +64,14 @@ export const problemCodes = {
     means: 'The manifests hold no workload, so there is nothing that flows could be attributed to.',
     fix: 'Point --cluster at the manifests, or at a dump: kubectl get ns,deploy,sts,ds,rs,cj,job,po,svc,endpointslices,no,netpol -A -o yaml.',
   },
+  NamespaceNotFound: {
+    means: 'No object of the inventory is in the namespace that was given.',
+    fix: 'Check the name given to --namespace.',
+  },
+  PoliciesMissing: {
+    means: 'There is no NetworkPolicy to verify; policies of other APIs are not judged.',
+    fix: 'Point --policies at NetworkPolicies of networking.k8s.io/v1.',
+  },
   FlowRecordInvalid: {
     means: 'A record of a flow file cannot be used, and --strict allows none.',
     fix: 'Correct or remove the record, or leave out --strict to have it counted and passed over.',

@@ -382,3 +382,23 @@ test('the help of each command teaches with an example', async (t) => {
     t.regex(out, new RegExp(`\\$ nanoseg ${command} `));
   }
 });
+
+test('policies of other APIs are not judged, and that is said on standard error', async (t) => {
+  const calico = {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'NetworkPolicy',
+    metadata: { namespace: 'shop', name: 'deny' },
+    spec: { selector: 'all()' },
+  };
+  const dir = await directory(t, cart, redis, redisOnlyFromCart, calico);
+  for (const args of [
+    ['connectivity', dir, '-o', 'json'],
+    ['explain', dir, 'shop/cart', 'shop/redis', '6379', '-o', 'json'],
+    ['diff', dir, dir, '-o', 'json'],
+  ]) {
+    const { code, out, err } = await nanoseg(...args);
+    t.is(code, 0);
+    t.notThrows(() => JSON.parse(out));
+    t.regex(err, /only NetworkPolicies .* are judged; not judged: 1 NetworkPolicy \(projectcalico\.org\)/);
+  }
+});

@@ -11,6 +11,7 @@ import type { LocatedObject } from './located-object.ts';
 import { namespacesOf } from './namespaces.ts';
 import { isNetworkPolicy, networkPolicyFromObject } from './network-policy.ts';
 import { readNodes, withoutPodAddresses } from './nodes.ts';
+import { otherPoliciesIn } from './other-policies.ts';
 import { readPods } from './pods.ts';
 import { rootFinder } from './root-owner.ts';
 import { apiServerBehind, readBackends, readServices } from './services.ts';
@@ -73,7 +74,7 @@ export function clusterFromObjects(located: readonly LocatedObject[]): ClusterRe
   };
   const counts = new Map<string, number>();
   for (const { kind } of located) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return { cluster, problems, objects: counts };
+  return { cluster, problems, objects: counts, otherPolicies: otherPoliciesIn(located) };
 }
 
 const clusterScoped: ReadonlySet<string> = new Set([

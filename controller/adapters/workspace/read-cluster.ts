@@ -4,6 +4,7 @@ import type { ClusterReading } from '../../ports.ts';
 import { clusterFromObjects } from '../inventory/cluster-from-objects.ts';
 import type { LocatedObject, ObjectReading } from '../inventory/located-object.ts';
 import { isNetworkPolicy, networkPolicyFromObject } from '../inventory/network-policy.ts';
+import { otherPoliciesIn } from '../inventory/other-policies.ts';
 import { findManifestFiles, readManifestFile } from './manifest-files.ts';
 import { parseManifests } from './parse-manifests.ts';
 
@@ -15,14 +16,17 @@ export async function readCluster(paths: readonly string[]): Promise<ClusterRead
 }
 
 /** Only the NetworkPolicies of these files and directories, in the order in which they stand there. */
-export async function readPolicies(
-  paths: readonly string[],
-): Promise<{ readonly policies: readonly NetworkPolicy[]; readonly problems: readonly Problem[] }> {
+export async function readPolicies(paths: readonly string[]): Promise<{
+  readonly policies: readonly NetworkPolicy[];
+  readonly problems: readonly Problem[];
+  readonly otherPolicies: ReadonlyMap<string, number>;
+}> {
   const { objects, problems } = await readObjects(paths);
   const readings = objects.filter(isNetworkPolicy).map(networkPolicyFromObject);
   return {
     policies: readings.flatMap((reading) => ('policy' in reading ? [reading.policy] : [])),
     problems: [...problems, ...readings.flatMap((reading) => ('problems' in reading ? reading.problems : []))],
+    otherPolicies: otherPoliciesIn(objects),
   };
 }
 

@@ -219,3 +219,10 @@ test('policies of an earlier run that are not proposed any more are pointed out'
   const { err } = await runCli(...args, join(dir, 'less.jsonl'));
   t.regex(err, /also holds policies that this run does not propose: shop\/nanoseg-db\.yaml/);
 });
+
+test('a namespace that the cluster does not have is an error', async (t) => {
+  const dir = await directoryOf(t, files);
+  const { code, err } = await runCli('analyze', '--cluster', dir, '--flows', join(dir, 'flows.jsonl'), '-n', 'shpo');
+  t.is(code, 2);
+  t.regex(err, /no namespace shpo in the cluster \(NamespaceNotFound\)/);
+});

@@ -70,3 +70,18 @@ test('the policies that analyze writes deny nothing that was learned', async (t)
   t.is(code, 0);
   t.regex(out, /connections: 2 stay allowed, 0 would be denied, 0 unknown, 0 not judged; 0 unused grants/);
 });
+
+test('to verify nothing is an error: policies of another API are named, and are not judged', async (t) => {
+  const cilium = 'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: { namespace: shop, name: cart }\n';
+  const dir = await directoryOf(t, {
+    'cluster.yaml': tinyShop,
+    'cilium.yaml': cilium,
+    'flows.jsonl': flowLine('shop/web > shop/cart 8080'),
+  });
+  const given = ['--cluster', join(dir, 'cluster.yaml'), '--flows', join(dir, 'flows.jsonl')];
+  const { code, out, err } = await runCli('verify', ...given, '--policies', join(dir, 'cilium.yaml'));
+  t.is(code, 2);
+  t.is(out, '');
+  t.regex(err, /not judged: 1 CiliumNetworkPolicy \(cilium\.io\)/);
+  t.regex(err, /PoliciesMissing/);
+});
