@@ -30,7 +30,23 @@ export const ipText = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-export const labelsField = z.custom<Labels>(isStringMap, 'expected strings by key').check((context) => {
+/** YAML reads an unquoted `on`, `y` or `1` as something else than text, and the API server then refuses the object. */
+const stringMap = z.custom<Labels>().check((context) => {
+  const { value, issues } = context;
+  const refuse = (message: string) => issues.push({ code: 'custom', message, input: value, continue: false });
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    refuse('expected strings by key');
+    return;
+  }
+  const other = Object.entries(value).find(([, item]) => typeof item !== 'string');
+  if (other) refuse(`${other[0].slice(0, 80)}: expected text in quotes, got the ${typeof other[1]} ${saw(other[1])}`);
+});
+
+function saw(value: unknown): string {
+  return (JSON.stringify(value) ?? 'undefined').slice(0, 80);
+}
+
+export const labelsField = stringMap.check((context) => {
   const entries = Object.entries(context.value);
   const refuse = (message: string) => context.issues.push({ code: 'custom', message, input: context.value });
   if (entries.length > mostLabels) refuse(`${entries.length} labels, more than ${mostLabels} (limit: labels)`);
@@ -42,7 +58,7 @@ export const labelsField = z.custom<Labels>(isStringMap, 'expected strings by ke
   }
 });
 
-export const annotationsField = z.custom<Labels>(isStringMap, 'expected strings by key').check((context) => {
+export const annotationsField = stringMap.check((context) => {
   const size = Object.entries(context.value).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   if (size > annotationBytes) {
     const message = `${size} bytes, more than ${annotationBytes} (limit: annotations)`;
@@ -50,17 +66,8 @@ export const annotationsField = z.custom<Labels>(isStringMap, 'expected strings 
   }
 });
 
-function isStringMap(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((item) => typeof item === 'string')
-  );
-}
-
 export const selectorField = z.strictObject({
-  matchLabels: z.custom<Labels>(isStringMap, 'expected strings by key').optional(),
+  matchLabels: stringMap.optional(),
   matchExpressions: z
     .array(
       z.strictObject({

@@ -288,3 +288,11 @@ test('kinds that say nothing about traffic are counted and left alone', (t) => {
   t.deepEqual(problems, []);
   t.is(cluster.namespaces.size, 0);
 });
+
+test('a label that YAML does not read as text is named with what was read', (t) => {
+  const { problems } = readingOf('apiVersion: v1\nkind: Namespace\nmetadata: { name: shop, labels: { zone: y } }\n');
+  t.deepEqual(
+    problems.map(({ message }) => message),
+    ['Namespace shop: metadata.labels: zone: expected text in quotes, got the boolean true'],
+  );
+});
