@@ -3,6 +3,7 @@ import type { ObservationWindow } from './graph/graph-delta.ts';
 import { prepareLearning, type ObservedTraffic, type Readiness, readinessOf } from './learning/readiness.ts';
 import type { Cluster } from './model/cluster.ts';
 import type { Connection, ConnectionId } from './model/connection.ts';
+import type { ConnectionSource } from './model/connection-source.ts';
 import type { PolicyDraft } from './model/policy-draft.ts';
 import type { Profile } from './model/profile.ts';
 import type { NoEvidence, Proof, Refused, Synthesised, SynthesisResult } from './model/proposal.ts';
@@ -61,7 +62,8 @@ export interface Analysis {
 
 /** From the traffic graph to proved policies, one workload at a time; the same input gives the same bytes. */
 export function analyse(input: AnalysisInput): Analysis {
-  const { cluster, traffic, profile, namespaces, onProgress } = input;
+  const { cluster, profile, namespaces, onProgress } = input;
+  const traffic = rememberingLast(input.traffic);
   const synthesise = synthesizer({ cluster, connections: traffic, profile, cni: cniProfile(profile.cni) });
   const learning = prepareLearning(traffic, cluster, profile);
   const world = proofWorld(indexCluster(cluster), cluster.policies, profile);
@@ -75,7 +77,7 @@ export function analyse(input: AnalysisInput): Analysis {
     const result: SynthesisResult = synthesise(key);
     switch (result.kind) {
       case 'synthesised': {
-        const proved = provedPolicy(result.draft, input, world);
+        const proved = provedPolicy(result.draft, input, traffic, world);
         const readiness = readinessOf(cluster.workloads.get(key) as Workload, learning, heldBackIds(result));
         const state = proved.proof.valid ? (readiness.state === 'ready' ? 'Ready' : 'Learning') : 'Invalid';
         proposals.push({ ...proved, state, synthesis: result, readiness });
@@ -86,7 +88,7 @@ export function analyse(input: AnalysisInput): Analysis {
         const wanted =
           joint !== undefined && profile.jointPolicies && !jointNames.has(`${joint.namespace}/${joint.name}`);
         if (wanted) jointNames.add(`${joint.namespace}/${joint.name}`);
-        refusals.push({ refusal: result, joint: wanted ? provedPolicy(joint, input, world) : undefined });
+        refusals.push({ refusal: result, joint: wanted ? provedPolicy(joint, input, traffic, world) : undefined });
         break;
       }
       case 'no-evidence':
@@ -110,10 +112,25 @@ function chosenSubjects(cluster: Cluster, profile: Profile, namespaces: readonly
   );
 }
 
+/** The same traffic, whose latest list of connections is kept: synthesis, proof and readiness each ask for one workload's. */
+function rememberingLast(traffic: ObservedTraffic): ObservedTraffic {
+  let last: { readonly workload: WorkloadKey; readonly connections: readonly Connection[] } | undefined;
+  return {
+    connections: () => traffic.connections(),
+    connectionsOf(workload) {
+      if (last?.workload !== workload) last = { workload, connections: traffic.connectionsOf(workload) };
+      return last.connections;
+    },
+    dnsNamesOf: (endpoint) => traffic.dnsNamesOf(endpoint),
+    observation: () => traffic.observation(),
+  };
+}
+
 /** Renders a draft, reads its text back as a stranger would, and proves what was read. */
 function provedPolicy(
   draft: PolicyDraft,
-  { traffic, dialect, comments }: AnalysisInput,
+  { dialect, comments }: AnalysisInput,
+  traffic: ConnectionSource,
   world: ProofWorld,
 ): ProvedPolicy {
   const connections = connectionsOf(draft.workloads, traffic);
@@ -133,7 +150,7 @@ function heldBackIds({ heldBack }: Synthesised): ReadonlySet<ConnectionId> {
   return new Set(heldBack.map(({ connection }) => connection.id));
 }
 
-function connectionsOf(workloads: readonly WorkloadKey[], traffic: ObservedTraffic): readonly Connection[] {
+function connectionsOf(workloads: readonly WorkloadKey[], traffic: ConnectionSource): readonly Connection[] {
   if (workloads.length === 1) return traffic.connectionsOf(workloads[0] as WorkloadKey);
   const all = workloads.flatMap((workload) => traffic.connectionsOf(workload));
   return [...new Map(all.map((connection) => [connection.id, connection])).values()];

@@ -190,10 +190,12 @@ function unattributedParts(connections: readonly Connection[], limit: number): M
 
 /** A pair that was only ever seen without direction is traffic that no rule would be written for. */
 function undirectedParts(connections: readonly Connection[]): MissingPart[] {
+  const passed = ({ evidence }: Connection) => evidence.allowed + evidence.audited > 0;
+  const undirected = connections.filter((one) => !one.directed && passed(one));
+  if (undirected.length === 0) return [];
   const pair = ({ source, destination }: Connection) => [endpointId(source), endpointId(destination)].sort().join(' ');
   const directed = new Set(connections.filter(isEvidence).map(pair));
-  const passed = ({ evidence }: Connection) => evidence.allowed + evidence.audited > 0;
-  const blind = connections.filter((one) => !one.directed && passed(one) && !directed.has(pair(one)));
+  const blind = undirected.filter((one) => !directed.has(pair(one)));
   if (blind.length === 0) return [];
   const message = `${blind.length} connections were seen without it being known who opened them, such as ${blind[0]?.id}`;
   return [{ code: 'undirected', message }];

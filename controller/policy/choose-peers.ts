@@ -116,7 +116,8 @@ function selectUnits(
     });
   }
   const kept = [...units.values()];
-  return kept.filter((unit) => !kept.some((wider) => wider !== unit && isWithin(unit, wider)));
+  const wide = kept.filter(({ workloads }) => workloads.length > 1);
+  return kept.filter((unit) => !wide.some((wider) => isWithin(unit, wider)));
 }
 
 function isWithin(unit: Unit, wider: Unit): boolean {
