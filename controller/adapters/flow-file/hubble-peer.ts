@@ -100,9 +100,11 @@ export function hubblePeer(
   hints: HubbleHints,
   node: string,
 ): FlowPeer {
-  const { namespace, pod, workload, labels, reserved } = endpoint;
+  const { namespace, pod, workload, labels } = endpoint;
   // Hubble names a Service only where the packet still carried the Service's address, so no backend is known then.
   const service = pod === undefined ? hints.service : undefined;
+  // Such an address is the world's or a node's by its identity, but it is the Service that was meant.
+  const reserved = service === undefined ? endpoint.reserved : undefined;
   return {
     ip: service === undefined ? ip : undefined,
     namespace,

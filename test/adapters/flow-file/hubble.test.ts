@@ -196,6 +196,15 @@ test('a Service frontend as destination is a Service and no backend', async (t) 
   t.deepEqual(flow.addressed, { ip: '10.0.2.7', port: 6379 });
 });
 
+test("a Service's own address is never outside of the cluster or a node, whatever its identity says", async (t) => {
+  for (const label of ['reserved:world', 'reserved:host', 'reserved:kube-apiserver']) {
+    const { server } = await only(
+      hubbleLine({ destination: { labels: [label] }, destination_service: { name: 'redis', namespace: 'shop' } }),
+    );
+    t.deepEqual([server.service?.name, server.reserved, server.node], ['redis', undefined, undefined]);
+  }
+});
+
 test('old agents, bare flows, camel case and numbers for enums read the same', async (t) => {
   const usual = await only(hubbleLine());
   t.deepEqual(await only(hubbleLine({}, { outer: false })), usual);
