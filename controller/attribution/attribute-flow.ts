@@ -61,7 +61,7 @@ export class FlowAttributor {
     for (const pod of byStart) {
       const pods = this.#pods.get(pod.namespace) ?? new Map<string, NamedPod>();
       this.#pods.set(pod.namespace, pods);
-      const identity = this.#table.workload(pod.workload, pod.name);
+      const identity = this.#table.workload(pod.workload, pod.name, pod.node);
       this.#identities.set(pod, identity);
       pods.set(pod.name, { pod, identity, earlier: pods.get(pod.name) });
     }

@@ -24,7 +24,7 @@ export class PeerTable {
   #replicaCount = 0;
 
   /** A pod of a workload by its name; without one, no replica in particular. */
-  workload(key: WorkloadKey, pod: string | undefined): Identified {
+  workload(key: WorkloadKey, pod: string | undefined, node?: string): Identified {
     if (pod === undefined) return remembered(this.#workloads, key, () => identified(workloadEndpoint(key), 0));
     const replicas = remembered(this.#replicas, key, () => new Map<string, Identified>());
     const known = replicas.get(pod);
@@ -34,7 +34,7 @@ export class PeerTable {
       this.#replicaCount = 0;
     }
     // Of one workload all pods share the endpoint object, so that whoever compares endpoints may compare identity first.
-    const made = identified(this.workload(key, undefined).peer.endpoint, replicaOf(pod));
+    const made = identified(this.workload(key, undefined).peer.endpoint, replicaOf(pod), node);
     replicas.set(pod, made);
     return made;
   }
@@ -58,8 +58,8 @@ export class PeerTable {
   }
 }
 
-function identified(endpoint: Endpoint, replica: number): Identified {
-  return { peer: { endpoint, replica }, port: undefined };
+function identified(endpoint: Endpoint, replica: number, node?: string): Identified {
+  return { peer: { endpoint, replica, ...(node !== undefined && { node }) }, port: undefined };
 }
 
 function workloadEndpoint(workload: WorkloadKey): Endpoint {

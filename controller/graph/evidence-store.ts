@@ -7,6 +7,7 @@ import { RecentKeys } from './recent-keys.ts';
 import { binLimit, type BinSet, binWidths, foldBin, unionBins } from './time-bins.ts';
 
 const highestCount = 0xffff_ffff;
+const clientNodeWords = ['unknown', 'own', 'other'] as const;
 const answeredWords = ['unknown', 'no', 'yes'] as const;
 /** The finest bins are marked modulo this prime: neither hours nor days coincide with it. Fits the 96 bits of a row. */
 const markModulus = 89;
@@ -60,7 +61,7 @@ export class EvidenceStore {
     if (client.replica !== 0) this.#addReplica(row, halfColumn.clientReplicas, shortHash(client.replica));
     if (server.replica !== 0) this.#addReplica(row, halfColumn.serverReplicas, shortHash(server.replica));
     const answered = sighting.answered === undefined ? 0 : sighting.answered ? 2 : 1;
-    this.#addMeta(row, answered, sourceBit(sighting.source));
+    this.#addMeta(row, answered, clientNodeBits(sighting), sourceBit(sighting.source));
   }
 
   /** Throws RangeError when the delta's bins are of a width that this store does not know. */
@@ -77,7 +78,7 @@ export class EvidenceStore {
     for (const replica of delta.clientReplicas) this.#addReplica(row, halfColumn.clientReplicas, replica);
     for (const replica of delta.serverReplicas) this.#addReplica(row, halfColumn.serverReplicas, replica);
     const sources = delta.sources.reduce((bits, source) => bits | sourceBit(source), 0);
-    this.#addMeta(row, answeredWords.indexOf(delta.answered), sources);
+    this.#addMeta(row, answeredWords.indexOf(delta.answered), clientNodeWords.indexOf(delta.clientNode), sources);
   }
 
   evidence(row: number): Evidence {
@@ -100,6 +101,7 @@ export class EvidenceStore {
       serverReplicas: this.#replicaCount(row, halfColumn.serverReplicas),
       sources: sourceSets[sourceBits(meta)] ?? [],
       answered: answeredWords[answeredOf(meta)] ?? 'unknown',
+      clientNode: clientNodeWords[clientNodeOf(meta)] ?? 'unknown',
     };
   }
 
@@ -141,7 +143,11 @@ export class EvidenceStore {
     const { level, bins } = unionBins(this.#widths, this.#bins(row), added);
     bins.forEach((bin, i) => this.table.setWord(row, column.bins + i, bin));
     const meta = this.table.word(row, column.meta);
-    this.table.setWord(row, column.meta, packMeta(level, bins.length, answeredOf(meta), sourceBits(meta)));
+    this.table.setWord(
+      row,
+      column.meta,
+      packMeta(level, bins.length, answeredOf(meta), clientNodeOf(meta), sourceBits(meta)),
+    );
   }
 
   #bins(row: number): BinSet {
@@ -150,10 +156,11 @@ export class EvidenceStore {
     return { level: binLevel(meta), bins };
   }
 
-  #addMeta(row: number, answered: number, sources: number): void {
+  #addMeta(row: number, answered: number, clientNode: number, sources: number): void {
     const meta = this.table.word(row, column.meta);
     const most = Math.max(answeredOf(meta), answered);
-    const added = packMeta(binLevel(meta), binCount(meta), most, sourceBits(meta) | sources);
+    const node = Math.max(clientNodeOf(meta), clientNode);
+    const added = packMeta(binLevel(meta), binCount(meta), most, node, sourceBits(meta) | sources);
     if (added !== meta) this.table.setWord(row, column.meta, added);
   }
 
@@ -222,8 +229,14 @@ const sourceSets: readonly (readonly FlowSourceKind[])[] = Array.from(
   (_, bits) => flowSourceKinds.filter((source) => (bits & sourceBit(source)) !== 0),
 );
 
-function packMeta(level: number, count: number, answered: number, sources: number): number {
-  return (level | (count << 8) | (answered << 12) | (sources << 16)) >>> 0;
+/** Whether a node that is the client reaches a pod on itself (1) or on another node (2); 0 when that cannot be said. */
+function clientNodeBits({ client: { endpoint }, server: { node } }: Sighting): number {
+  if (endpoint.kind !== 'node' || endpoint.name === '' || node === undefined) return 0;
+  return node === endpoint.name ? 1 : 2;
+}
+
+function packMeta(level: number, count: number, answered: number, clientNode: number, sources: number): number {
+  return (level | (count << 8) | (answered << 12) | (clientNode << 14) | (sources << 16)) >>> 0;
 }
 
 function binLevel(meta: number): number {
@@ -236,6 +249,10 @@ function binCount(meta: number): number {
 
 function answeredOf(meta: number): number {
   return (meta >>> 12) & 3;
+}
+
+function clientNodeOf(meta: number): number {
+  return (meta >>> 14) & 3;
 }
 
 function sourceBits(meta: number): number {

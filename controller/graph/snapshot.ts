@@ -111,6 +111,7 @@ type ConnectionRow = readonly [
   serverReplicas: readonly number[],
   sources: readonly number[],
   answered: ConnectionDelta['answered'],
+  clientNode: ConnectionDelta['clientNode'],
 ];
 
 function encodeConnection(delta: ConnectionDelta): ConnectionRow {
@@ -133,12 +134,13 @@ function encodeConnection(delta: ConnectionDelta): ConnectionRow {
     delta.serverReplicas,
     delta.sources.map((source) => flowSourceKinds.indexOf(source)),
     delta.answered,
+    delta.clientNode,
   ];
 }
 
 function decodeConnection(row: ConnectionRow): ConnectionDelta {
   const [source, destination, protocol, port, directed, allowed, denied, audited, bytes, ...rest] = row;
-  const [firstMs, lastMs, binMs, bins, marks, clientReplicas, serverReplicas, sources, answered] = rest;
+  const [firstMs, lastMs, binMs, bins, marks, clientReplicas, serverReplicas, sources, answered, clientNode] = rest;
   return {
     source,
     destination,
@@ -158,5 +160,6 @@ function decodeConnection(row: ConnectionRow): ConnectionDelta {
     serverReplicas,
     sources: sources.map((i) => flowSourceKinds[i] as FlowSourceKind),
     answered,
+    clientNode,
   };
 }

@@ -47,6 +47,11 @@ export interface Evidence {
   readonly sources: readonly FlowSourceKind[];
   /** `no`: only ever seen without an answer, by a source that can tell. */
   readonly answered: 'yes' | 'no' | 'unknown';
+  /**
+   * For a node as the client: `own` when every pod that it was seen to reach, and whose node is known, ran on it; `other` as
+   * soon as one did not.
+   */
+  readonly clientNode: 'own' | 'other' | 'unknown';
 }
 
 /** Up to this many distinct replicas are told apart for each side of a connection. */

@@ -9,6 +9,8 @@ export interface AttributedPeer {
   readonly endpoint: Endpoint;
   /** 32-bit hash that tells the replicas (pods) of one workload apart; 0 when no single pod is known. */
   readonly replica: number;
+  /** The node that the pod runs on, where one pod is known. */
+  readonly node?: string;
 }
 
 /** A flow after attribution: what the traffic graph counts. `port` is the server's own port behind all translation. */

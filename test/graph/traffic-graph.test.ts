@@ -280,3 +280,17 @@ test('undirected records on ephemeral ports are one connection, however many the
   );
   t.is([...graphOf(...replies.map((reply) => ({ ...reply, directed: true }))).connections()].length, 3);
 });
+
+test('whether a node reached pods on itself or on others is kept, and merged in any order', (t) => {
+  const pod = { ...peer(workload('cart'), 7), node: 'n1' };
+  const from = (name: string, server = pod) => sighting({ client: peer({ kind: 'node', name }, 0), server });
+  const nodeOf = (...seen: readonly Sighting[]) => only(graphOf(...seen)).clientNode;
+  t.is(nodeOf(from('n1')), 'own');
+  t.is(nodeOf(from('n2')), 'other');
+  t.is(nodeOf(from('n1'), from('n1', { ...pod, node: 'n2' })), 'other');
+  t.is(nodeOf(from('n1', peer(workload('cart'), 7))), 'unknown');
+  const own = graphOf(from('n1')).snapshot();
+  const other = graphOf(from('n1', { ...pod, node: 'n2' })).snapshot();
+  t.is(only(merged(own, other)).clientNode, 'other');
+  t.is(text(merged(own, other)), text(merged(other, own)));
+});

@@ -32,6 +32,7 @@ const connection = (source: Endpoint, destination: Endpoint, port: number): Conn
     serverReplicas: 1,
     sources: ['hubble'],
     answered: 'yes',
+    clientNode: 'unknown',
   },
 });
 const podRule = (connections: readonly Connection[], ...keys: string[]): DraftRule => ({

@@ -39,6 +39,7 @@ export function connection(text: string, evidence: Partial<Evidence> = {}, direc
       serverReplicas: 3,
       sources: ['hubble'],
       answered: 'yes',
+      clientNode: 'unknown',
       ...evidence,
     },
   };
