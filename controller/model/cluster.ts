@@ -1,4 +1,4 @@
-import { type CidrSet, cidrSetOf, isEmptyAddresses, unionAddresses } from './cidr.ts';
+import { type CidrSet, cidrSetOf, isEmptyAddresses, subtractAddresses, unionAddresses } from './cidr.ts';
 import type { Labels } from './label-selector.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 import type { PolicyProtocol } from './protocol.ts';
@@ -53,8 +53,10 @@ export interface Pod {
 export interface Node {
   readonly name: string;
   readonly labels: Labels;
-  /** InternalIP, ExternalIP and the node's own addresses inside the pod network, canonical. */
+  /** All that it sends from, canonical: its host addresses, and those of its bridges and tunnels in the pod network. */
   readonly ips: readonly string[];
+  /** Those of them on which servers on its own network answer: InternalIP, ExternalIP and the like. */
+  readonly hostIps: readonly string[];
   readonly podCidrs: readonly string[];
 }
 
@@ -128,6 +130,16 @@ export interface ClusterCidrs {
    * inside the cluster, and is `unknown` instead of external.
    */
   readonly complete: boolean;
+}
+
+/**
+ * Addresses on which servers on the network of a node answer. Nodes send from addresses inside of the pod ranges too, but
+ * in those ranges any other address is, or will be, a pod's.
+ */
+export function hostAddresses({ nodes, cidrs }: Pick<Cluster, 'nodes' | 'cidrs'>): CidrSet {
+  const inPodNetwork = nodes.flatMap(({ ips, hostIps }) => ips.filter((ip) => !hostIps.includes(ip)));
+  const outside = subtractAddresses(subtractAddresses(cidrs.nodes, cidrs.pods), cidrSetOf(...inPodNetwork));
+  return unionAddresses(outside, cidrSetOf(...nodes.flatMap(({ hostIps }) => hostIps)));
 }
 
 /** The cluster with ranges added that its inventory does not tell; pod ranges that a person gives are all there are. */

@@ -98,7 +98,12 @@ export function draftRules(
     ),
     ...(world ? [world] : []),
     ...dnsRules(dns, namespace, context),
-    ...addressRules(nodes, 'node-traffic', { kind: 'nodes', cidrs: context.infrastructure.nodeCidrs }, context),
+    ...addressRules(
+      nodes,
+      'node-traffic',
+      { kind: 'nodes', cidrs: context.infrastructure.nodeCidrs[direction] },
+      context,
+    ),
     ...addressRules(
       apiServer,
       'kube-apiserver',

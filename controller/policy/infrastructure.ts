@@ -1,5 +1,5 @@
 import { cidrSetOf, formatAddresses, unionAddresses } from '../model/cidr.ts';
-import type { Cluster, WebhookBackend } from '../model/cluster.ts';
+import { type Cluster, hostAddresses, type WebhookBackend } from '../model/cluster.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { clusterDnsLabels, nodeLocalDnsLabel, privateRanges } from './guardrails.ts';
 
@@ -9,8 +9,11 @@ export interface Infrastructure {
   readonly dnsWorkloads: readonly WorkloadKey[];
   readonly hasNodeLocalDns: boolean;
   readonly apiServerAddresses: readonly string[];
-  /** Addresses of the nodes, those of their bridges in the pod network included, as blocks; empty when none is known. */
-  readonly nodeCidrs: readonly string[];
+  /**
+   * Addresses of the nodes as blocks, empty when none is known: for ingress all that they send from, those of their
+   * bridges in the pod network included; for egress those on which their own servers answer.
+   */
+  readonly nodeCidrs: Readonly<Record<'ingress' | 'egress', readonly string[]>>;
   /** What "the world outside" leaves out: the cluster's own ranges, and private ones while those are not all known. */
   readonly insideCidrs: readonly string[];
   onHostNetwork(workload: WorkloadKey): boolean;
@@ -45,7 +48,7 @@ export function infrastructure(cluster: Cluster): Infrastructure {
       .values()
       .some(({ podLabels }) => podLabels[nodeLocalDnsLabel[0]] === nodeLocalDnsLabel[1]),
     apiServerAddresses: [...apiServer.ips].sort(),
-    nodeCidrs: formatAddresses(cidrs.nodes),
+    nodeCidrs: { ingress: formatAddresses(cidrs.nodes), egress: formatAddresses(hostAddresses(cluster)) },
     insideCidrs: cidrs.complete ? known : formatAddresses(unionAddresses(inside, cidrSetOf(...privateRanges))),
     onHostNetwork: (workload) => workloads.get(workload)?.hostNetwork ?? false,
     runsOn: (workload, node) => nodesOf.get(workload)?.has(node) ?? false,

@@ -23,6 +23,7 @@ import {
   subtractConnections,
   unionConnections,
 } from '../model/connection-set.ts';
+import { type Cluster, hostAddresses } from '../model/cluster.ts';
 import type { AllowanceName, DraftPeer, DraftRule, PolicyDraft } from '../model/policy-draft.ts';
 import { formatPorts, portSet } from '../model/port-set.ts';
 import type { Profile } from '../model/profile.ts';
@@ -69,7 +70,7 @@ export function overGrants(
   index: ClusterIndex,
   profile: Profile,
 ): OverGrant[] {
-  const grants = grantsOf(draft, direction, evidence, profile);
+  const grants = grantsOf(draft, direction, evidence, index, profile);
   const found: OverGrant[] = [];
   const add = (peer: string, connections: ConnectionSet, grant: Grant | undefined): void => {
     for (const protocol of policyProtocols) {
@@ -171,13 +172,21 @@ function meansWorkload(
 }
 
 /** Named allowances first, so that what both they and the profile explain goes under the name. */
-function grantsOf(draft: PolicyDraft, direction: Direction, evidence: OwnEvidence, profile: Profile): Grant[] {
+function grantsOf(
+  draft: PolicyDraft,
+  direction: Direction,
+  evidence: OwnEvidence,
+  { cluster }: ClusterIndex,
+  profile: Profile,
+): Grant[] {
   const rules = draft[direction];
-  const allowances = rules.flatMap((rule) => (rule.because === 'learned' ? [] : allowanceGrants(rule, rule.because)));
+  const allowances = rules.flatMap((rule) =>
+    rule.because === 'learned' ? [] : allowanceGrants(rule, rule.because, direction, cluster),
+  );
   return [...allowances, ...rules.flatMap((rule) => profileGrants(rule, evidence, profile))];
 }
 
-function allowanceGrants(rule: DraftRule, allowance: AllowanceName): Grant[] {
+function allowanceGrants(rule: DraftRule, allowance: AllowanceName, direction: Direction, cluster: Cluster): Grant[] {
   const ports = portsOf(rule);
   return rule.peers
     .filter(({ kind }) => allowancePeers[allowance].includes(kind))
@@ -186,7 +195,7 @@ function allowanceGrants(rule: DraftRule, allowance: AllowanceName): Grant[] {
       allowance,
       widenedBy: undefined,
       workloads: new Set(peer.kind === 'pods' ? peer.workloads : []),
-      addresses: peer.kind === 'pods' ? noAddresses : addressesOf(peer),
+      addresses: peer.kind === 'pods' ? noAddresses : allowedAddresses(peer, direction, cluster),
       meansHosts: peer.kind === 'nodes' || peer.kind === 'apiserver',
       ports,
     }));
@@ -224,6 +233,17 @@ function wideningOf(
   const seen = evidence.addresses.filter(({ ip }) => hasAddress(addresses, ip)).length;
   const added = countAddresses(addresses) - BigInt(seen);
   return added > 0n && added <= BigInt(addedAddresses) ? 'added-addresses' : undefined;
+}
+
+/** A rule for nodes means no address that is none of theirs, and in egress none on which they do not answer. */
+function allowedAddresses(
+  peer: Exclude<DraftPeer, { readonly kind: 'pods' }>,
+  direction: Direction,
+  cluster: Cluster,
+): CidrSet {
+  const addresses = addressesOf(peer);
+  if (peer.kind !== 'nodes') return addresses;
+  return intersectAddresses(addresses, direction === 'egress' ? hostAddresses(cluster) : cluster.cidrs.nodes);
 }
 
 function addressesOf(peer: Exclude<DraftPeer, { readonly kind: 'pods' }>): CidrSet {

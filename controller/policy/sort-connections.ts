@@ -109,7 +109,7 @@ function placePeer(
   const asksDns = direction === 'egress' && dnsPorts.includes(connection.port);
   switch (peer.kind) {
     case 'workload': {
-      if (context.infrastructure.onHostNetwork(peer.workload)) return nodesOrUnknown(context.infrastructure);
+      if (context.infrastructure.onHostNetwork(peer.workload)) return nodesOrUnknown(direction, context.infrastructure);
       return asksDns && context.infrastructure.dnsWorkloads.includes(peer.workload) ? { kind: 'dns' } : peer;
     }
     case 'external': {
@@ -141,7 +141,7 @@ function placeNode(
   { port }: Connection,
   { infrastructure, cni }: SortingContext,
 ): Placed {
-  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(infrastructure);
+  if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(direction, infrastructure);
   if (cni.anyNodeExempt === 'yes') {
     return { because: 'node-exempt', message: `with ${cni.name}, nodes always reach the pods` };
   }
@@ -151,11 +151,11 @@ function placeNode(
   if (ownNode && cni.ownNodeExempt !== 'no' && !infrastructure.hidesClients(subject.workload, port)) {
     return { because: 'node-exempt', message: "a pod's own node always reaches it (kubelet probes)" };
   }
-  return nodesOrUnknown(infrastructure);
+  return nodesOrUnknown(direction, infrastructure);
 }
 
-function nodesOrUnknown({ nodeCidrs }: Infrastructure): Placed {
-  if (nodeCidrs.length > 0) return { kind: 'nodes' };
+function nodesOrUnknown(direction: 'ingress' | 'egress', { nodeCidrs }: Infrastructure): Placed {
+  if (nodeCidrs[direction].length > 0) return { kind: 'nodes' };
   return {
     because: 'addresses-unknown',
     message: 'the addresses of the nodes are not known; put them into clusterCidrs.nodes of the profile',

@@ -31,8 +31,14 @@ const shop = (parts: Partial<Cluster> = {}) =>
       { name: 'report', namespace: 'audit', labels: { app: 'report' } },
     ],
     {
-      nodes: [{ name: 'a', labels: {}, ips: ['172.18.0.2'], podCidrs: [] }],
+      nodes: [{ name: 'a', labels: {}, ips: ['172.18.0.2'], hostIps: ['172.18.0.2'], podCidrs: [] }],
       apiServer: { ips: ['172.18.0.2'], port: 6443 },
+      cidrs: {
+        pods: cidrSetOf('10.244.0.0/16'),
+        services: cidrSetOf('10.96.0.0/16'),
+        nodes: cidrSetOf('172.18.0.2'),
+        complete: true,
+      },
       ...parts,
     },
   );
@@ -344,6 +350,31 @@ test('the API server on a node is reached by its address, and in Cilium by its e
   t.deepEqual(failedOf(proofOf(of, { connections: [call] })), []);
   t.deepEqual(failedOf(proofOf(of, { connections: [call], name: 'cilium', profile: { cni: 'cilium' } })), []);
   t.deepEqual(failedOf(proofOf(of, { connections: [call], profile: { cni: 'cilium' } })), ['evidence-allowed']);
+});
+
+test('the bridges of nodes are nodes that call, and in egress an over-grant', (t) => {
+  const nodes = [
+    { name: 'a', labels: {}, ips: ['172.18.0.2', '10.244.1.1'], hostIps: ['172.18.0.2'], podCidrs: ['10.244.1.0/24'] },
+  ];
+  const cluster = shop({
+    nodes,
+    cidrs: {
+      pods: cidrSetOf('10.244.0.0/16'),
+      services: cidrSetOf('10.96.0.0/16'),
+      nodes: cidrSetOf('172.18.0.2', '10.244.1.1'),
+      complete: true,
+    },
+  });
+  const all: DraftPeer = { kind: 'nodes', cidrs: ['10.244.1.1/32', '172.18.0.2/32'] };
+  const hosts: DraftPeer = { kind: 'nodes', cidrs: ['172.18.0.2/32'] };
+  const incoming = connection('node:a > shop/cart TCP 8080');
+  const outgoing = connection('shop/cart > node:a TCP 9100');
+  const calls = { connections: [incoming, outgoing], cluster };
+  const ingress = (peer: DraftPeer) => rule([peer], 8080, [incoming], 'node-traffic');
+  const egress = (peer: DraftPeer) => rule([peer], 9100, [outgoing], 'node-traffic');
+  t.deepEqual(failedOf(proofOf(draft([ingress(all)], [egress(hosts)]), calls)), []);
+  t.deepEqual(failedOf(proofOf(draft([ingress(all)], [egress(all)]), calls)), ['no-over-grant']);
+  t.deepEqual(failedOf(proofOf(draft([ingress(hosts)], [egress(hosts)]), calls)), ['evidence-allowed']);
 });
 
 test('where nobody knows whether the plugin matches nodes by address, the proof says so twice', (t) => {

@@ -21,6 +21,7 @@ const keys = ['app', 'tier'];
 const values = ['a', 'b', 'c'];
 const podIps = ['10.0.0.1', '10.0.0.2', '10.0.0.9', '10.0.1.1', 'fd00::1', 'fd00::9'];
 const nodeIps = ['192.168.0.1', '192.168.0.2', '192.168.0.9'];
+const nodeBridges = ['10.0.0.8', '10.0.1.0', 'fd00::8'];
 const cidrs = [
   '0.0.0.0/0',
   '::/0',
@@ -147,9 +148,21 @@ const workload = fc.record({
   pods: fc.option(fc.array(pod, { minLength: 1, maxLength: 2 }), { nil: undefined }),
 });
 
+/** Some nodes send from a bridge in the pod network too, and of some only that one is known. */
 const nodes: fc.Arbitrary<Node[]> = fc
-  .subarray(nodeIps)
-  .map((ips) => ips.map((ip, i) => ({ name: `n${i + 1}`, labels: {}, ips: [ip], podCidrs: [] })));
+  .record({ ips: fc.subarray(nodeIps), known: fc.subarray(nodeIps), bridges: fc.subarray(nodeBridges) })
+  .map(({ ips, known, bridges }) =>
+    ips.map((ip, i) => {
+      const hostIps = known.includes(ip) ? [ip] : [];
+      return {
+        name: `n${i + 1}`,
+        labels: {},
+        ips: [...hostIps, ...(bridges[i] ? [bridges[i]] : [])],
+        hostIps,
+        podCidrs: [],
+      };
+    }),
+  );
 
 const fact = fc.constantFrom<Fact>('yes', 'no', 'unknown');
 
@@ -191,7 +204,7 @@ export const policyWorld: fc.Arbitrary<PolicyWorld> = fc
       cidrs: {
         pods: cidrSetOf('10.0.0.0/23', 'fd00::/64'),
         services: cidrSetOf(),
-        nodes: cidrSetOf('192.168.0.0/28'),
+        nodes: cidrSetOf('192.168.0.0/28', ...known.flatMap(({ ips }) => ips)),
         complete,
       },
     });

@@ -35,8 +35,8 @@ export function referenceVerdict(
   port: number,
 ): Verdict {
   const truths = new Set<Truth>();
-  for (const from of beings(cluster, policies, source)) {
-    for (const to of beings(cluster, policies, destination)) {
+  for (const from of beings(cluster, policies, source, 'sending')) {
+    for (const to of beings(cluster, policies, destination, 'answering')) {
       const egress = sideTruth(cluster, policies, cni, 'Egress', from, to, protocol, port);
       const ingress = sideTruth(cluster, policies, cni, 'Ingress', to, from, protocol, port);
       truths.add(Math.min(egress, ingress) as Truth);
@@ -173,8 +173,11 @@ function within({ family, from, to }: Range, address: IpAddress): boolean {
   return address.family === family && address.value >= from && address.value <= to;
 }
 
+/** Nodes call from all of their addresses, and answer on those of the host alone. */
+type Role = 'sending' | 'answering';
+
 /** Everything that a party may be. */
-function beings(cluster: Cluster, policies: readonly NetworkPolicy[], party: Party): Being[] {
+function beings(cluster: Cluster, policies: readonly NetworkPolicy[], party: Party, role: Role): Being[] {
   const bare = { namespace: '', labels: {}, ports: [], node: undefined };
   switch (party.kind) {
     case 'address': {
@@ -185,16 +188,21 @@ function beings(cluster: Cluster, policies: readonly NetworkPolicy[], party: Par
       return [{ ...bare, kind: isPod ? 'stray' : 'outside', address: party.ip }];
     }
     case 'node': {
-      const known = cluster.nodes.find(({ name }) => name === party.name)?.ips ?? [];
-      const addresses = known.length > 0 ? known.map(addressOf) : anyAddress(cluster, policies, 'host');
+      const node = cluster.nodes.find(({ name }) => name === party.name);
+      const known = (role === 'answering' ? node?.hostIps : node?.ips) ?? [];
+      const addresses = known.length > 0 ? known.map(addressOf) : anyAddress(cluster, policies, networkOf(role));
       return addresses.map((address) => ({ ...bare, kind: 'host', node: party.name, address }));
     }
     case 'workload':
-      return workloadBeings(cluster, policies, party.workload);
+      return workloadBeings(cluster, policies, party.workload, role);
   }
 }
 
-function workloadBeings(cluster: Cluster, policies: readonly NetworkPolicy[], key: WorkloadKey): Being[] {
+function networkOf(role: Role): 'callers' | 'servers' {
+  return role === 'answering' ? 'servers' : 'callers';
+}
+
+function workloadBeings(cluster: Cluster, policies: readonly NetworkPolicy[], key: WorkloadKey, role: Role): Being[] {
   const workload = cluster.workloads.get(key);
   if (!workload) throw new Error(`the test's own workload is missing: ${key}`);
   const live = cluster.pods.filter(
@@ -206,8 +214,16 @@ function workloadBeings(cluster: Cluster, policies: readonly NetworkPolicy[], ke
   const add = (shape: Pick<Pod, 'labels' | 'containerPorts' | 'hostNetwork'>, at: readonly Place[], node?: string) => {
     const kind = shape.hostNetwork ? 'host' : 'pod';
     const ports = shape.containerPorts;
-    const where = at.length > 0 ? at : anyAddress(cluster, policies, kind).map((address): Place => ({ node, address }));
-    for (const place of where) {
+    const network = kind === 'pod' ? 'pods' : networkOf(role);
+    const anywhere = (on: string | undefined) =>
+      anyAddress(cluster, policies, network).map((address): Place => ({ node: on, address }));
+    const answering = (place: Place) => {
+      const host = cluster.nodes.find(({ name }) => name === place.node);
+      if (network !== 'servers' || host === undefined) return [place];
+      if (host.hostIps.length === 0) return anywhere(place.node);
+      return host.hostIps.map(addressOf).some(({ value }) => value === place.address.value) ? [place] : [];
+    };
+    for (const place of at.length > 0 ? at.flatMap(answering) : anywhere(node)) {
       const identity =
         kind === 'pod' ? { namespace: workload.namespace, labels: shape.labels } : { namespace: '', labels: {} };
       found.push({ kind, ...identity, ports, ...place });
@@ -245,9 +261,13 @@ function addressOf(ip: string): IpAddress {
 }
 
 /** Addresses of the network around every border that any policy draws: they stand for all. */
-function anyAddress(cluster: Cluster, policies: readonly NetworkPolicy[], kind: 'pod' | 'host'): IpAddress[] {
+function anyAddress(
+  cluster: Cluster,
+  policies: readonly NetworkPolicy[],
+  kind: 'pods' | 'callers' | 'servers',
+): IpAddress[] {
   const { pods, nodes, complete } = cluster.cidrs;
-  const network = kind === 'pod' ? pods : nodes;
+  const network = kind === 'pods' ? pods : nodes;
   const bounded = complete && network.v4.length + network.v6.length > 0;
   const ranges: Range[] = bounded
     ? [
@@ -263,5 +283,12 @@ function anyAddress(cluster: Cluster, policies: readonly NetworkPolicy[], kind: 
     ...ranges,
     ...peers.flatMap(({ ipBlock }) => (ipBlock ? [ipBlock.cidr, ...(ipBlock.except ?? [])].map(rangeOf) : [])),
   ].flatMap(({ family, from, to }) => [from - 1n, from, to, to + 1n].map((value) => ({ family, value })));
-  return borders.filter((address) => ranges.some((range) => within(range, address)));
+  const inPods = (address: IpAddress) =>
+    (address.family === 4 ? pods.v4 : pods.v6).some(([from, to]) => address.value >= from && address.value <= to);
+  const isHost = ({ family, value }: IpAddress) =>
+    cluster.nodes.some(({ hostIps }) =>
+      hostIps.map(addressOf).some((host) => host.family === family && host.value === value),
+    );
+  const answers = (address: IpAddress) => kind !== 'servers' || !bounded || !inPods(address) || isHost(address);
+  return borders.filter((address) => ranges.some((range) => within(range, address)) && answers(address));
 }

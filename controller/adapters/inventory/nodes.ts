@@ -6,10 +6,11 @@ import type { LocatedObject } from './located-object.ts';
 import { nodeFields } from './object-schemas.ts';
 import { readFields } from './read-fields.ts';
 
+/** Annotations in which a network plugin notes the addresses of the host itself that it uses. */
+const hostAnnotations = ['projectcalico.org/IPv4Address', 'projectcalico.org/IPv6Address'] as const;
+
 /** Annotations in which network plugins note the addresses that a node has inside of the pod network. */
-const addressAnnotations = [
-  'projectcalico.org/IPv4Address',
-  'projectcalico.org/IPv6Address',
+const podNetworkAnnotations = [
   'projectcalico.org/IPv4IPIPTunnelAddr',
   'projectcalico.org/IPv4VXLANTunnelAddr',
   'projectcalico.org/IPv6VXLANTunnelAddr',
@@ -30,24 +31,30 @@ export function readNodes(objects: readonly LocatedObject[], problems: Problem[]
       const { metadata, spec, status } = fields;
       const podCidrs = [...new Set([...(spec?.podCIDRs ?? []), ...(spec?.podCIDR ? [spec.podCIDR] : [])])];
       const addresses = (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP');
-      const ips = [
+      const annotations = metadata.annotations ?? {};
+      const hostIps = [
         ...addresses.map(({ address }) => canonicalIp(address)),
-        ...annotatedAddresses(metadata.annotations ?? {}),
-        ...podCidrs.flatMap(footOf),
+        ...annotatedAddresses(annotations, hostAnnotations),
       ];
+      const ips = [...hostIps, ...annotatedAddresses(annotations, podNetworkAnnotations), ...podCidrs.flatMap(footOf)];
       return [
         {
           name: object.name,
           labels: metadata.labels ?? {},
-          ips: [...new Set(ips.filter((ip) => ip !== undefined))],
+          ips: distinct(ips),
+          hostIps: distinct(hostIps),
           podCidrs,
         },
       ];
     });
 }
 
-function annotatedAddresses(annotations: Labels): (string | undefined)[] {
-  return addressAnnotations.map((key) => {
+function distinct(ips: readonly (string | undefined)[]): string[] {
+  return [...new Set(ips.filter((ip) => ip !== undefined))];
+}
+
+function annotatedAddresses(annotations: Labels, keys: readonly string[]): (string | undefined)[] {
+  return keys.map((key) => {
     const text = Object.hasOwn(annotations, key) ? annotations[key] : undefined;
     return text === undefined ? undefined : canonicalIp(text.replace(/\/\d+$/, ''));
   });

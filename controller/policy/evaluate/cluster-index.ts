@@ -1,5 +1,13 @@
-import { allAddresses, type CidrSet, type IpAddress, isEmptyAddresses, parseIp } from '../../model/cidr.ts';
-import type { Cluster, Pod } from '../../model/cluster.ts';
+import {
+  allAddresses,
+  type CidrSet,
+  cidrSet,
+  hostCidr,
+  type IpAddress,
+  isEmptyAddresses,
+  parseIp,
+} from '../../model/cidr.ts';
+import { type Cluster, hostAddresses, type Pod } from '../../model/cluster.ts';
 import { type LabelSelector, type Labels, matchesSelector, selectorKey } from '../../model/label-selector.ts';
 import { type ContainerPort, parseWorkloadKey, type WorkloadKey, type WorkloadRef } from '../../model/workload.ts';
 
@@ -38,8 +46,12 @@ export interface ClusterIndex {
   readonly classesOf: readonly (readonly PodClass[])[];
   /** Addresses that a pod of unknown address can have. */
   readonly podNetwork: CidrSet;
-  /** Addresses that a node of unknown address can have. */
+  /** Addresses that a node of unknown address can send from. */
   readonly nodeNetwork: CidrSet;
+  /** Addresses on which a node of unknown address can answer. */
+  readonly answeringNetwork: CidrSet;
+  /** Addresses that nodes send from and do not answer on: those of their bridges and tunnels in the pod network. */
+  readonly sendingOnly: CidrSet;
   /** Known pod addresses, ascending for each family, with their workload. */
   readonly podAddresses: { readonly 4: readonly OwnedAddress[]; readonly 6: readonly OwnedAddress[] };
   /** Workloads on the pod network with a class whose addresses are not known. */
@@ -72,6 +84,8 @@ export function indexCluster(cluster: Cluster): ClusterIndex {
   const classesOf: PodClass[][] = keys.map(() => []);
   for (const each of classes) (classesOf[each.workload] as PodClass[]).push(each);
   const { complete, pods, nodes } = cluster.cidrs;
+  const hosts = hostAddresses(cluster);
+  const sending = parseAll(cluster.nodes.flatMap(({ ips, hostIps }) => ips.filter((ip) => !hostIps.includes(ip))));
   return {
     cluster,
     workloads: keys.map(parseWorkloadKey),
@@ -81,6 +95,8 @@ export function indexCluster(cluster: Cluster): ClusterIndex {
     classesOf,
     podNetwork: complete && !isEmptyAddresses(pods) ? pods : allAddresses,
     nodeNetwork: complete && !isEmptyAddresses(nodes) ? nodes : allAddresses,
+    answeringNetwork: complete && !isEmptyAddresses(hosts) ? hosts : allAddresses,
+    sendingOnly: cidrSet(sending.map(hostCidr)),
     podAddresses: { 4: ownedAddresses(classes, 4), 6: ownedAddresses(classes, 6) },
     unaddressed: workloadsWhere(classesOf, ({ hostNetwork, places }) => !hostNetwork && hasUnknownAddress(places)),
     onHosts: workloadsWhere(classesOf, ({ hostNetwork }) => hostNetwork),

@@ -6,7 +6,7 @@ import type { CniFact } from '../cni-profiles.ts';
 import type { CompiledPolicy, CompiledRule, Direction } from './compile-policies.ts';
 import { type Evaluation, nodeExemption, permitBetween, sidePermit } from './evaluation.ts';
 import type { Permit } from './permit-pool.ts';
-import type { Party, View } from './views.ts';
+import { type Party, placesAsPeer, type View } from './views.ts';
 
 export type Verdict = 'allowed' | 'denied' | 'unknown';
 
@@ -186,14 +186,14 @@ function ruleReasons(
   const { matching, cni } = evaluation;
   const destination = direction === 'ingress' ? subject.view : peer.view;
   const open = verdictOf(matching.permitOf(rule, destination), protocol, port);
-  const meeting = matching.meet(rule, peer.view);
+  const meeting = matching.meet(rule, direction, peer.view);
   if (open === 'denied' || meeting === 'none') return [];
   const at = { direction, policy: policyName(rule.policy), rule: rule.number };
   const place = `policy ${rule.policy.name}, rule ${rule.number}`;
   const other = partyName(evaluation, peer.party);
   const means = `${partyName(evaluation, subject.party)} ${direction === 'ingress' ? 'accepts' : 'may open'} ${protocol} ${port} ${direction === 'ingress' ? 'from' : 'to'} ${other}`;
   if (meeting === 'part') {
-    const known = peer.view.places.every(({ address }) => address !== undefined);
+    const known = placesAsPeer(direction, peer.view).every(({ address }) => address !== undefined);
     const why = known ? 'for some of its addresses' : 'if its address, which is not known, is in the block';
     return [{ verdict: 'unknown', reason: { kind: 'address', ...at, sentence: `${means} only ${why} (${place})` } }];
   }

@@ -69,7 +69,7 @@ export function sidePermit(evaluation: Evaluation, direction: Direction, subject
   const inPart: CompiledRule[] = [];
   for (const policy of policies) {
     for (const rule of policy[direction] ?? []) {
-      switch (matching.meet(rule, peer)) {
+      switch (matching.meet(rule, direction, peer)) {
         case 'all':
           permit = pool.union(permit, matching.permitOf(rule, destination));
           break;
@@ -89,7 +89,7 @@ export function sidePermit(evaluation: Evaluation, direction: Direction, subject
     const here = { ...peer, places: [place] };
     return direction === 'ingress' ? nodeExemption(evaluation, subject, here) : pool.nothing;
   };
-  return pool.union(permit, matching.inParts(inPart, peer, destination, exemption));
+  return pool.union(permit, matching.inParts(inPart, direction, peer, destination, exemption));
 }
 
 /** What a node may do to pods whatever their ingress policies say. */

@@ -1,4 +1,11 @@
-import { allAddresses, containsAddresses, hasAddress, intersectAddresses, isEmptyAddresses } from '../../model/cidr.ts';
+import {
+  allAddresses,
+  type CidrSet,
+  containsAddresses,
+  hasAddress,
+  intersectAddresses,
+  isEmptyAddresses,
+} from '../../model/cidr.ts';
 import { type ConnectionSet, connectionSet, noConnections, unionConnections } from '../../model/connection-set.ts';
 import type { PolicyPort } from '../../model/network-policy.ts';
 import { allPorts, isPort, noPorts, portSetOf } from '../../model/port-set.ts';
@@ -6,9 +13,9 @@ import { policyProtocols } from '../../model/protocol.ts';
 import type { CniFact, CniProfile, Fact } from '../cni-profiles.ts';
 import { addressAtoms } from './address-atoms.ts';
 import type { ClusterIndex, NamedPorts, Place } from './cluster-index.ts';
-import type { CompiledPolicies, CompiledRule } from './compile-policies.ts';
+import type { CompiledPolicies, CompiledRule, Direction } from './compile-policies.ts';
 import type { Permit, PermitPool } from './permit-pool.ts';
-import type { View } from './views.ts';
+import { placesAsPeer, type View } from './views.ts';
 
 /** How the peers of a rule meet a view: all of it, none, only some of its addresses, or nobody can say. */
 export type Meeting = Coverage | 'unknown';
@@ -22,8 +29,8 @@ export class RuleMatching {
   readonly #pool: PermitPool;
   readonly #numeric: (Permit | undefined)[] = [];
   readonly #named = new Map<NamedPorts, (Permit | undefined)[]>();
-  readonly #coverage = new Map<readonly Place[], Map<number, Coverage>>();
-  readonly #hostCoverage = new Map<readonly Place[], Map<number, Coverage>>();
+  /** The same places mean other addresses on another network. */
+  readonly #coverages = new Map<CidrSet, Map<readonly Place[], Map<number, Coverage>>>();
 
   constructor(index: ClusterIndex, compiled: CompiledPolicies, cni: CniProfile, pool: PermitPool) {
     this.#index = index;
@@ -32,18 +39,18 @@ export class RuleMatching {
     this.#pool = pool;
   }
 
-  meet(rule: CompiledRule, peer: View): Meeting {
+  meet(rule: CompiledRule, direction: Direction, peer: View): Meeting {
     if (rule.everyone) return 'all';
     switch (peer.kind) {
       case 'outside':
-        return this.#coverageOf(rule, peer);
+        return this.#coverageOf(rule, direction, peer);
       case 'pods':
         for (const selection of rule.selections) if (peer.selectedBy.has(selection)) return 'all';
-        return this.#byAddress(rule, peer, this.#cni.ipBlockMatchesPods);
+        return this.#byAddress(rule, direction, peer, this.#cni.ipBlockMatchesPods);
       case 'hosts':
-        return this.#byAddress(rule, peer, this.#cni.ipBlockMatchesNodes);
+        return this.#byAddress(rule, direction, peer, this.#cni.ipBlockMatchesNodes);
       case 'stray': {
-        const meeting = this.#byAddress(rule, peer, this.#cni.ipBlockMatchesPods);
+        const meeting = this.#byAddress(rule, direction, peer, this.#cni.ipBlockMatchesPods);
         return meeting === 'none' && rule.selections.length > 0 ? 'unknown' : meeting;
       }
     }
@@ -54,24 +61,26 @@ export class RuleMatching {
     return peer.kind === 'hosts' ? 'ipBlockMatchesNodes' : 'ipBlockMatchesPods';
   }
 
-  #byAddress(rule: CompiledRule, peer: View, fact: Fact): Meeting {
+  #byAddress(rule: CompiledRule, direction: Direction, peer: View, fact: Fact): Meeting {
     if (rule.addressSet === undefined || fact === 'no') return 'none';
-    const coverage = this.#coverageOf(rule, peer);
+    const coverage = this.#coverageOf(rule, direction, peer);
     return coverage !== 'none' && fact === 'unknown' ? 'unknown' : coverage;
   }
 
-  #coverageOf({ addressSet }: CompiledRule, { kind, places }: View): Coverage {
+  #coverageOf({ addressSet }: CompiledRule, direction: Direction, peer: View): Coverage {
     if (addressSet === undefined) return 'none';
-    // The same places mean other addresses on the network of the nodes.
-    const coverages = kind === 'hosts' ? this.#hostCoverage : this.#coverage;
+    const network = this.#networkOf(direction, peer);
+    const places = placesAsPeer(direction, peer);
+    let coverages = this.#coverages.get(network);
+    if (!coverages) this.#coverages.set(network, (coverages = new Map()));
     let known = coverages.get(places);
     if (!known) coverages.set(places, (known = new Map()));
     let coverage = known.get(addressSet);
-    if (!coverage) known.set(addressSet, (coverage = this.#cover(addressSet, kind, places)));
+    if (!coverage) known.set(addressSet, (coverage = this.#cover(addressSet, network, places)));
     return coverage;
   }
 
-  #cover(addressSet: number, kind: View['kind'], places: readonly Place[]): Coverage {
+  #cover(addressSet: number, network: CidrSet, places: readonly Place[]): Coverage {
     const set = this.#compiled.addressSets[addressSet] ?? allAddresses;
     let some = false;
     let every = true;
@@ -81,22 +90,29 @@ export class RuleMatching {
         else every = false;
         continue;
       }
-      const network = this.networkOf(kind);
       if (!isEmptyAddresses(intersectAddresses(set, network))) some = true;
       if (!containsAddresses(set, network)) every = false;
     }
     return !some ? 'none' : every ? 'all' : 'part';
   }
 
-  networkOf(kind: View['kind']) {
-    return kind === 'hosts' ? this.#index.nodeNetwork : this.#index.podNetwork;
+  #networkOf(direction: Direction, { kind }: View): CidrSet {
+    const { podNetwork, nodeNetwork, answeringNetwork } = this.#index;
+    if (kind !== 'hosts') return podNetwork;
+    return direction === 'egress' ? answeringNetwork : nodeNetwork;
   }
 
   /**
    * What rules that meet only a part of a view allow: each address is a case of its own, and a case may be covered by
    * several rules together, and by what `besides` allows to it.
    */
-  inParts(rules: readonly CompiledRule[], peer: View, destination: View, besides: (place: Place) => Permit): Permit {
+  inParts(
+    rules: readonly CompiledRule[],
+    direction: Direction,
+    peer: View,
+    destination: View,
+    besides: (place: Place) => Permit,
+  ): Permit {
     const sets = rules.map(({ addressSet }) => this.#compiled.addressSets[addressSet as number] ?? allAddresses);
     const cases = new Map<string, Permit>();
     const add = (covering: readonly number[], place: Place) => {
@@ -109,10 +125,10 @@ export class RuleMatching {
         permits.reduce((a, b) => this.#pool.union(a, b), start),
       );
     };
-    for (const place of peer.places) {
+    for (const place of placesAsPeer(direction, peer)) {
       const { address } = place;
       if (address === undefined) {
-        for (const atom of addressAtoms(sets, this.networkOf(peer.kind))) add(atom.sets, place);
+        for (const atom of addressAtoms(sets, this.#networkOf(direction, peer))) add(atom.sets, place);
       } else {
         const covering = sets.flatMap((set, position) => (hasAddress(set, address) ? [position] : []));
         add(covering, place);

@@ -32,6 +32,13 @@ export interface View {
   readonly namedPorts: NamedPorts;
   /** An entry without an address: it may have any address of its network. */
   readonly places: readonly Place[];
+  /** Of hosts: the places at which they answer, which are not all that they send from. */
+  readonly answering?: readonly Place[];
+}
+
+/** Where the peer of a direction is met: hosts are called on fewer addresses than they call from. */
+export function placesAsPeer(direction: Direction, { places, answering }: View): readonly Place[] {
+  return direction === 'egress' ? (answering ?? places) : places;
 }
 
 const nobody: ReadonlySet<number> = new Set();
@@ -48,8 +55,8 @@ export function addressView(ip: IpAddress, kind: 'outside' | 'stray' = 'outside'
   };
 }
 
-function hostsView(places: readonly Place[]): View {
-  return { kind: 'hosts', isolatedBy: free, selectedBy: nobody, namedPorts: noNamedPorts, places };
+function hostsView(places: readonly Place[], answering: readonly Place[]): View {
+  return { kind: 'hosts', isolatedBy: free, selectedBy: nobody, namedPorts: noNamedPorts, places, answering };
 }
 
 /** Views of parties under one set of policies, made when they are asked for. */
@@ -75,9 +82,11 @@ export class Views {
         return [addressView(party.ip, hasAddress(pods, party.ip) ? 'stray' : 'outside')];
       }
       case 'node':
-        return [
-          hostsView(party.address ? [{ node: party.name, address: party.address }] : this.#nodePlaces(party.name)),
-        ];
+        if (party.address) {
+          const asked = [{ node: party.name, address: party.address }];
+          return [hostsView(asked, asked)];
+        }
+        return [this.#hosts(this.#nodePlaces(party.name))];
     }
   }
 
@@ -123,7 +132,7 @@ export class Views {
   #view(group: readonly PodClass[]): View {
     const [first] = group as [PodClass, ...PodClass[]];
     const places = group.length > 1 ? distinctPlaces(group.flatMap((each) => each.places)) : first.places;
-    if (first.hostNetwork) return hostsView(places);
+    if (first.hostNetwork) return this.#hosts(places);
     const { isolating, selectedBy } = this.#compiled;
     return {
       kind: 'pods',
@@ -132,6 +141,17 @@ export class Views {
       namedPorts: first.namedPorts,
       places,
     };
+  }
+
+  /** A host of which only addresses in the pod network are known answers on one that is not known. */
+  #hosts(places: readonly Place[]): View {
+    const { sendingOnly } = this.#index;
+    const answers = ({ address }: Place) => address === undefined || !hasAddress(sendingOnly, address);
+    const answering = places.filter(answers);
+    if (answering.length === places.length) return hostsView(places, places);
+    const known = new Set(answering.map(({ node }) => node));
+    const others = places.filter(({ node }) => !known.has(node)).map(({ node }) => ({ node, address: undefined }));
+    return hostsView(places, distinctPlaces([...answering, ...others]));
   }
 
   #nodePlaces(name: string): Place[] {

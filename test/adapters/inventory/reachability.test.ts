@@ -189,6 +189,12 @@ test('a node has its addresses, the foot of its pod ranges and what its plugin n
     'fd00:1::',
     'fd00:1::1',
   ]);
+  t.deepEqual(nodes[0]?.hostIps, ['192.168.0.1', '203.0.113.1']);
+});
+
+test('the address by which Calico knows a node is one of the host', (t) => {
+  const { nodes } = clusterOf(node([], { 'projectcalico.org/IPv4Address': '192.168.5.1/24' }));
+  t.deepEqual(nodes[0]?.hostIps, ['192.168.0.1', '203.0.113.1', '192.168.5.1']);
 });
 
 test('the foot of a pod range that a pod was given is not the node', (t) => {

@@ -291,7 +291,13 @@ test('the address that a finished pod has left behind is not its own any more', 
   t.is(flow(answers, 'shop/Job/load', 'shop/web'), 'nothing ? everything', 'its next pod may have any address');
 });
 
-const nodes = ['n1', 'n2'].map((name, i) => ({ name, labels: {}, ips: [`192.0.2.${i + 1}`], podCidrs: [] }));
+const nodes = ['n1', 'n2'].map((name, i) => ({
+  name,
+  labels: {},
+  ips: [`192.0.2.${i + 1}`],
+  hostIps: [`192.0.2.${i + 1}`],
+  podCidrs: [],
+}));
 const onNode = (name: string, node: string, more: Partial<WorkloadSpec> = {}): WorkloadSpec => ({
   name,
   labels: { app: name },
@@ -331,6 +337,23 @@ test('a node reaches the pods that run on it, and other pods only as the CNI say
     'nothing ? everything',
     'nobody knows where web runs',
   );
+});
+
+test('a node calls from its bridge in the pod network too, and is never asked there', (t) => {
+  const bridged = nodes.map((node, i) => ({ ...node, ips: [...node.ips, `10.244.${i}.1`] }));
+  const block = (cidr: string) => [{ ipBlock: { cidr } }];
+  const to = (cidr: string) => [netpol({ policyTypes: ['Egress'], egress: [{ to: block(cidr) }] })];
+  const parts = { nodes: bridged };
+  const out = judge(to('192.0.2.2/32'), { specs: hosts, parts });
+  t.is(flow(out, 'shop/web', 'node n2'), 'everything');
+  t.is(flow(out, 'shop/web', 'shop/other'), 'everything');
+  const toBridge = judge(to('10.244.1.1/32'), { specs: hosts, parts });
+  t.is(flow(toBridge, 'shop/web', 'node n2'), 'nothing');
+  const from = judge([netpol({ ingress: [{ from: block('192.0.2.2/32') }] })], { specs: hosts, parts });
+  t.is(flow(from, 'node n2', 'shop/web'), 'nothing ? everything');
+  const bridgesOnly = bridged.map((node) => ({ ...node, hostIps: [] }));
+  const unknown = judge(to('192.0.2.2/32'), { specs: hosts, parts: { nodes: bridgesOnly } });
+  t.is(flow(unknown, 'shop/web', 'node n2'), 'nothing ? everything', 'nobody knows where it answers');
 });
 
 test('the own node is not exempt from egress', (t) => {

@@ -22,6 +22,7 @@ export function clusterOf(deployed: Deployed): Cluster {
       name,
       labels: { 'kubernetes.io/hostname': name },
       ips,
+      hostIps: ips,
       podCidrs,
     })),
     services: plan.workloads.flatMap((one, i) => servicesOf(one, i)),
