@@ -100,14 +100,17 @@ async function openProfile({ profile: path, cni }: ObservationOptions): Promise<
   return cni === undefined ? profile : { ...profile, cni };
 }
 
-/** The files that were named, and those of directories that were, in the order of their names; hidden ones are not meant. */
+/** What lies beside recordings in a directory and is none: hidden files, notes. */
+const besides = /^\.|^(?:readme|licen[cs]e|origin)\b|\.md$/i;
+
+/** The files that were named, and those of directories that were, in the order of their names. */
 async function flowFiles(paths: readonly string[]): Promise<string[]> {
   const lists = await Promise.all(
     paths.map(async (path) => {
       const found = path === '-' ? undefined : await stat(path).catch(() => undefined);
       if (!found?.isDirectory()) return [path];
       const entries = await readdir(path, { withFileTypes: true });
-      const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
+      const names = entries.filter((entry) => entry.isFile() && !besides.test(entry.name)).map(({ name }) => name);
       if (names.length === 0) throw new InputError([problem('InputNotFound', 'the directory holds no file', path)]);
       return names.sort().map((name) => join(path, name));
     }),

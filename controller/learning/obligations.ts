@@ -45,7 +45,8 @@ export function missedRun(
 /** Why the start of a workload has not been seen, in words; undefined when it has. */
 export function missedStart(pods: readonly Pod[], { firstMs, lastMs }: Span): string | undefined {
   const real = pods.filter(({ virtual }) => !virtual);
-  if (real.length === 0) return 'its start-up has not been seen (the inventory has no pods of it)';
+  if (real.length === 0)
+    return 'its start-up has not been seen (the inventory has no pods of it: add a dump of the pods, or set learning.startUps to false)';
   const seen = real.some(({ startMs }) => startMs !== undefined && startMs >= firstMs && startMs <= lastMs);
   return seen ? undefined : 'its start-up has not been seen (no pod of it started inside of the window)';
 }

@@ -5,7 +5,7 @@ import { decodeSnapshot, encodeSnapshot } from '../../controller/graph/snapshot.
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { endpointId } from '../../controller/model/endpoint.ts';
 import type { FlowLoss } from '../../controller/model/flow.ts';
-import type { Sighting } from '../../controller/model/sighting.ts';
+import type { AttributedPeer, Sighting } from '../../controller/model/sighting.ts';
 import { workloadKey } from '../../controller/model/workload.ts';
 import { anySighting, hourMs, minuteMs, mondayMs, peer, sighting, workload } from '../support/sightings.ts';
 
@@ -282,7 +282,7 @@ test('undirected records on ephemeral ports are one connection, however many the
 });
 
 test('whether a node reached pods on itself or on others is kept, and merged in any order', (t) => {
-  const pod = { ...peer(workload('cart'), 7), node: 'n1' };
+  const pod: AttributedPeer = { ...peer(workload('cart'), 7), node: 'n1' };
   const from = (name: string, server = pod) => sighting({ client: peer({ kind: 'node', name }, 0), server });
   const nodeOf = (...seen: readonly Sighting[]) => only(graphOf(...seen)).clientNode;
   t.is(nodeOf(from('n1')), 'own');

@@ -48,13 +48,13 @@ class ConntrackConnections {
     if (isLoopback(entry.original.source) && isLoopback(entry.reply.source)) return skipped;
     switch (entry.event) {
       case 'snapshot':
-        return flowOf(entry, timeMs, timeMs, isHandshake(entry), !entry.unreplied, 1);
+        return flowOf(entry, timeMs, timeMs, provesOpener(entry), !entry.unreplied, 1);
       case 'new':
         return this.#first(entry, timeMs, isFirstPacket(entry));
       case 'update': {
         const known = this.#known.get(entry.key);
         return known === undefined
-          ? this.#first(entry, timeMs, isHandshake(entry))
+          ? this.#first(entry, timeMs, provesOpener(entry))
           : this.#update(entry, known, timeMs);
       }
       case 'destroy':
@@ -83,7 +83,7 @@ class ConntrackConnections {
   #end(entry: ConntrackEntry, timeMs: number): LineOutcome {
     const answered = !entry.unreplied;
     const known = this.#known.get(entry.key);
-    if (known === undefined) return flowOf(entry, timeMs, timeMs, isHandshake(entry), answered, 1);
+    if (known === undefined) return flowOf(entry, timeMs, timeMs, provesOpener(entry), answered, 1);
     this.#known.delete(entry.key);
     if (answered === known.answered && answered && bytesOf(entry) === 0) return skipped;
     return flowOf(entry, known.firstMs, known.lastMs, known.directed, answered || known.answered, 0);
@@ -99,10 +99,7 @@ function flowOf(
   connections: number,
 ): LineOutcome {
   const { original, reply, protocol } = entry;
-  const translated =
-    original.destination !== reply.source || original.destinationPort !== reply.sourcePort
-      ? { ip: original.destination, port: original.destinationPort }
-      : undefined;
+  const translated = isTranslated(entry) ? { ip: original.destination, port: original.destinationPort } : undefined;
   const flow: Flow = {
     timeMs,
     endMs,
@@ -137,10 +134,22 @@ function isFirstPacket(entry: ConntrackEntry): boolean {
     case protocolNumber.TCP:
     case protocolNumber.SCTP:
     case protocolNumber.DCCP:
-      return isHandshake(entry);
+      return provesOpener(entry);
     default:
       return true;
   }
+}
+
+/**
+ * Whether the entry itself proves that its original side opened the connection: by its state, or because its destination
+ * was translated, which rules do to what is sent to a Service and never to an answer.
+ */
+function provesOpener(entry: ConntrackEntry): boolean {
+  return isHandshake(entry) || isTranslated(entry);
+}
+
+function isTranslated({ original, reply }: ConntrackEntry): boolean {
+  return original.destination !== reply.source || original.destinationPort !== reply.sourcePort;
 }
 
 /** States that are reached only by the opening packet of the original side; SYN_RECV follows nothing but SYN_SENT. */

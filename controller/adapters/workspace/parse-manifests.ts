@@ -117,9 +117,9 @@ function collectObjects(
   }
   const { apiVersion = type.apiVersion, kind = type.kind, metadata } = value;
   // values files, reports and the like lie beside manifests, and claim to be none
-  if (apiVersion === undefined && kind === undefined) return;
+  if (kind === undefined && metadata === undefined) return;
   if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !/^[A-Za-z][A-Za-z0-9]*$/.test(kind)) {
-    problems.push(problem('ManifestUnreadable', 'no Kubernetes object: it has no apiVersion and kind', where));
+    problems.push(problem('ManifestUnreadable', 'no Kubernetes object: it lacks an apiVersion or a kind', where));
     return;
   }
   if (kind.endsWith('List') && (Array.isArray(value['items']) || value['items'] === null)) {

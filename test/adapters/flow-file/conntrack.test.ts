@@ -5,6 +5,8 @@ import { readText } from './read-text.ts';
 const original = 'src=10.244.1.10 dst=10.96.0.50 sport=47544 dport=80';
 const reply = 'src=10.244.2.20 dst=10.244.1.10 sport=8080 dport=47544';
 const head = 'ipv4     2 tcp      6';
+/** The same connection without a Service before the server. */
+const direct = 'src=10.244.1.10 dst=10.244.2.20 sport=47544 dport=8080';
 
 const life = [
   `[1795433716.452590]\t    [NEW] ${head} 120 SYN_SENT ${original} [UNREPLIED] ${reply} id=938473641`,
@@ -78,11 +80,11 @@ test('a connection that was refused or never answered is reported so at its end'
 test('a connection picked up in the middle has no known direction, in none of its events', async (t) => {
   const { flows } = await readText(
     [
-      `[1795433847.979556]\t    [NEW] ${head} 300 ESTABLISHED ${original} [UNREPLIED] ${reply} id=1`,
-      `[1795433847.979600]\t [UPDATE] ${head} 300 ${original} ${reply} id=1`,
-      `[1795433847.989600]\t[DESTROY] ${head} ${original} bytes=1 ${reply} bytes=1 id=1`,
-      `[1795433848.979600]\t [UPDATE] ${head} 300 ESTABLISHED ${original} ${reply} id=2`,
-      `[1795433849.979600]\t[DESTROY] ${head} TIME_WAIT ${original} ${reply} id=3`,
+      `[1795433847.979556]\t    [NEW] ${head} 300 ESTABLISHED ${direct} [UNREPLIED] ${reply} id=1`,
+      `[1795433847.979600]\t [UPDATE] ${head} 300 ${direct} ${reply} id=1`,
+      `[1795433847.989600]\t[DESTROY] ${head} ${direct} bytes=1 ${reply} bytes=1 id=1`,
+      `[1795433848.979600]\t [UPDATE] ${head} 300 ESTABLISHED ${direct} ${reply} id=2`,
+      `[1795433849.979600]\t[DESTROY] ${head} TIME_WAIT ${direct} ${reply} id=3`,
     ].join('\n'),
   );
   t.is(flows.length, 5);
@@ -92,10 +94,10 @@ test('a connection picked up in the middle has no known direction, in none of it
 test('UDP is directed by its first packet, SCTP by its handshake', async (t) => {
   const { flows } = await readText(
     [
-      `[1795433855.998934]\t    [NEW] ipv4     2 udp      17 30 ${original} [UNREPLIED] ${reply} id=1`,
-      `[1795433855.998934]\t    [NEW] ipv4     2 sctp     132 3 COOKIE_WAIT ${original} [UNREPLIED] ${reply} id=2`,
-      `[1795433855.998934]\t    [NEW] ipv4     2 sctp     132 3 ESTABLISHED ${original} [UNREPLIED] ${reply} id=3`,
-      `[1795433855.998934]\t [UPDATE] ipv4     2 udp      17 30 ${original} ${reply} id=4`,
+      `[1795433855.998934]\t    [NEW] ipv4     2 udp      17 30 ${direct} [UNREPLIED] ${reply} id=1`,
+      `[1795433855.998934]\t    [NEW] ipv4     2 sctp     132 3 COOKIE_WAIT ${direct} [UNREPLIED] ${reply} id=2`,
+      `[1795433855.998934]\t    [NEW] ipv4     2 sctp     132 3 ESTABLISHED ${direct} [UNREPLIED] ${reply} id=3`,
+      `[1795433855.998934]\t [UPDATE] ipv4     2 udp      17 30 ${direct} ${reply} id=4`,
     ].join('\n'),
   );
   t.deepEqual(
@@ -121,7 +123,7 @@ test('masquerading does not change who the client is', async (t) => {
 
 test('a table tells no direction but of handshakes, and takes its time from the file or the option', async (t) => {
   const lines = [
-    `${head} 431999 ESTABLISHED ${original} packets=6 bytes=434 ${reply} packets=6 bytes=4049 [ASSURED] mark=0 use=1 id=3390794862`,
+    `${head} 431999 ESTABLISHED ${direct} packets=6 bytes=434 ${reply} packets=6 bytes=4049 [ASSURED] mark=0 use=1 id=3390794862`,
     `${head} 100 SYN_SENT ${original} packets=1 bytes=60 [UNREPLIED] ${reply} packets=0 bytes=0 mark=0 zone=0 use=2`,
     `ipv6     10 udp      17 1 src=fd00::10 dst=fd00::20 sport=5000 dport=53 src=fd00::20 dst=fd00::10 sport=53 dport=5000 mark=0 zone=0 use=2`,
   ].join('\n');
@@ -204,5 +206,13 @@ test('a table entry after events has the time of the event before it, not of the
   t.deepEqual(
     flows.map(({ timeMs }) => timeMs),
     [1795433716452, 1795433716452],
+  );
+});
+
+test('a translated destination proves who opened the connection, even in a table', async (t) => {
+  const { flows } = await readText(`${head} 431999 ESTABLISHED ${original} ${reply} [ASSURED] mark=0 use=1 id=1`);
+  t.deepEqual(
+    flows.map(({ directed, client, port, addressed }) => [directed, client.ip, port, addressed?.port]),
+    [[true, '10.244.1.10', 8080, 80]],
   );
 });
