@@ -24,13 +24,7 @@ export function analysisTable(analysis: Analysis): string {
           .map(({ name, message }) => `${short(synthesis.workload)}: ${name}: ${message}`),
       ),
     ),
-    section(
-      'Still learning',
-      learning.map(
-        ({ synthesis, readiness }) =>
-          `${short(synthesis.workload)}: ${readiness.missing.map(({ message }) => message).join('; ')}`,
-      ),
-    ),
+    section('Still learning', learningLines(learning), learning.length),
     section(
       'Held back: suspicious, not learned until the profile accepts it',
       groupedHeldBack(heldBack),
@@ -101,6 +95,18 @@ function overGrantWords(grants: readonly OverGrant[]): string {
     ...allowances,
   ];
   return parts.length === 0 ? 'none' : parts.join(', ');
+}
+
+/** What is missing, workload by workload; what all of several miss is said once, before. */
+function learningLines(learning: readonly AnalysedProposal[]): string[] {
+  const missing = learning.map(({ readiness }) => readiness.missing.map(({ message }) => message));
+  const [first = [], ...others] = missing;
+  const shared = others.length === 0 ? [] : first.filter((message) => others.every((list) => list.includes(message)));
+  const own = learning.flatMap(({ synthesis }, i) => {
+    const rest = missing[i]?.filter((message) => !shared.includes(message)) ?? [];
+    return rest.length === 0 ? [] : [`${short(synthesis.workload)}: ${rest.join('; ')}`];
+  });
+  return shared.length === 0 ? own : [`all of them: ${shared.join('; ')}`, ...own];
 }
 
 /** Held-back connections by source and reason, so that a scan of hundreds of ports is one line. */
