@@ -142,6 +142,15 @@ export function hostAddresses({ nodes, cidrs }: Pick<Cluster, 'nodes' | 'cidrs'>
   return unionAddresses(outside, cidrSetOf(...nodes.flatMap(({ hostIps }) => hostIps)));
 }
 
+/**
+ * Where calls of the API server come from, sorted: its own addresses, and every other of the node that has one of them, as
+ * another address family and the network overlay choose others.
+ */
+export function apiServerCallers({ nodes, apiServer }: Pick<Cluster, 'nodes' | 'apiServer'>): string[] {
+  const hosts = nodes.filter(({ ips }) => ips.some((ip) => apiServer.ips.includes(ip)));
+  return [...new Set([...apiServer.ips, ...hosts.flatMap(({ ips }) => ips)])].sort();
+}
+
 /** The cluster with ranges added that its inventory does not tell; pod ranges that a person gives are all there are. */
 export function withCidrs(cluster: Cluster, added: Pick<ClusterCidrs, 'pods' | 'services' | 'nodes'>): Cluster {
   const pods = unionAddresses(cluster.cidrs.pods, added.pods);

@@ -107,7 +107,7 @@ export function draftRules(
     ...addressRules(
       apiServer,
       'kube-apiserver',
-      { kind: 'apiserver', addresses: context.infrastructure.apiServerAddresses },
+      { kind: 'apiserver', addresses: context.infrastructure.apiServerAddresses[direction] },
       context,
     ),
   ];

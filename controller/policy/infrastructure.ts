@@ -1,5 +1,5 @@
 import { cidrSetOf, formatAddresses, unionAddresses } from '../model/cidr.ts';
-import { type Cluster, hostAddresses, type WebhookBackend } from '../model/cluster.ts';
+import { apiServerCallers, type Cluster, hostAddresses, type WebhookBackend } from '../model/cluster.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { clusterDnsLabels, nodeLocalDnsLabel, privateRanges } from './guardrails.ts';
 
@@ -8,7 +8,8 @@ export interface Infrastructure {
   /** The workloads that are the cluster's DNS, sorted. */
   readonly dnsWorkloads: readonly WorkloadKey[];
   readonly hasNodeLocalDns: boolean;
-  readonly apiServerAddresses: readonly string[];
+  /** For ingress the addresses from which it calls, for egress those on which it answers; empty when not known. */
+  readonly apiServerAddresses: Readonly<Record<'ingress' | 'egress', readonly string[]>>;
   /**
    * Addresses of the nodes as blocks, empty when none is known: for ingress all that they send from, those of their
    * bridges in the pod network included; for egress those on which their own servers answer.
@@ -47,7 +48,7 @@ export function infrastructure(cluster: Cluster): Infrastructure {
     hasNodeLocalDns: workloads
       .values()
       .some(({ podLabels }) => podLabels[nodeLocalDnsLabel[0]] === nodeLocalDnsLabel[1]),
-    apiServerAddresses: [...apiServer.ips].sort(),
+    apiServerAddresses: { ingress: apiServerCallers(cluster), egress: [...apiServer.ips].sort() },
     nodeCidrs: { ingress: formatAddresses(cidrs.nodes), egress: formatAddresses(hostAddresses(cluster)) },
     insideCidrs: cidrs.complete ? known : formatAddresses(unionAddresses(inside, cidrSetOf(...privateRanges))),
     onHostNetwork: (workload) => workloads.get(workload)?.hostNetwork ?? false,

@@ -3,6 +3,7 @@ import {
   cidrContains,
   type CidrSet,
   cidrSet,
+  cidrSetOf,
   countAddresses,
   formatAddresses,
   hasAddress,
@@ -23,7 +24,7 @@ import {
   subtractConnections,
   unionConnections,
 } from '../model/connection-set.ts';
-import { type Cluster, hostAddresses } from '../model/cluster.ts';
+import { apiServerCallers, type Cluster, hostAddresses } from '../model/cluster.ts';
 import type { AllowanceName, DraftPeer, DraftRule, PolicyDraft } from '../model/policy-draft.ts';
 import { formatPorts, portSet } from '../model/port-set.ts';
 import type { Profile } from '../model/profile.ts';
@@ -235,15 +236,24 @@ function wideningOf(
   return added > 0n && added <= BigInt(addedAddresses) ? 'added-addresses' : undefined;
 }
 
-/** A rule for nodes means no address that is none of theirs, and in egress none on which they do not answer. */
+/** A rule for nodes or the API server means no address but theirs, and in egress none on which they do not answer. */
 function allowedAddresses(
   peer: Exclude<DraftPeer, { readonly kind: 'pods' }>,
   direction: Direction,
   cluster: Cluster,
 ): CidrSet {
   const addresses = addressesOf(peer);
-  if (peer.kind !== 'nodes') return addresses;
-  return intersectAddresses(addresses, direction === 'egress' ? hostAddresses(cluster) : cluster.cidrs.nodes);
+  switch (peer.kind) {
+    case 'nodes':
+      return intersectAddresses(addresses, direction === 'egress' ? hostAddresses(cluster) : cluster.cidrs.nodes);
+    case 'apiserver': {
+      const own = direction === 'egress' ? cluster.apiServer.ips : apiServerCallers(cluster);
+      return intersectAddresses(addresses, cidrSetOf(...own));
+    }
+    case 'cidr':
+    case 'world':
+      return addresses;
+  }
 }
 
 function addressesOf(peer: Exclude<DraftPeer, { readonly kind: 'pods' }>): CidrSet {

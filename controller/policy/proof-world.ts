@@ -18,7 +18,7 @@ export interface ProofWorld {
   /** The policies that people wrote and that stay in force beside proposals. */
   readonly inForce: readonly NetworkPolicy[];
   readonly existing: Evaluation;
-  /** The node that has an address of the API server, by that address. */
+  /** The node that has an address of the API server, by each address of its own. */
   readonly apiServerNodes: ReadonlyMap<string, string>;
   /** Names of the namespaces that a selector selects, ascending. */
   namespacesOf(selector: LabelSelector): readonly string[];
@@ -37,7 +37,9 @@ export function proofWorld(index: ClusterIndex, policies: readonly NetworkPolicy
     inForce,
     existing: evaluation(index, compilePolicies(index, inForce), cni),
     apiServerNodes: new Map(
-      nodes.flatMap(({ name, ips }) => ips.filter((ip) => apiServer.ips.includes(ip)).map((ip) => [ip, name])),
+      nodes.flatMap(({ name, ips }) =>
+        ips.some((ip) => apiServer.ips.includes(ip)) ? ips.map((ip) => [ip, name]) : [],
+      ),
     ),
     namespacesOf: (selector) => {
       const key = JSON.stringify(selector);

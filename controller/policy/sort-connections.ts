@@ -163,7 +163,7 @@ function nodesOrUnknown(direction: 'ingress' | 'egress', { nodeCidrs }: Infrastr
 }
 
 function apiServerOrUnknown({ apiServerAddresses }: Infrastructure): Placed {
-  if (apiServerAddresses.length > 0) return { kind: 'apiserver' };
+  if (apiServerAddresses.egress.length > 0) return { kind: 'apiserver' };
   return {
     because: 'addresses-unknown',
     message:

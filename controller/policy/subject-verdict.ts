@@ -1,4 +1,5 @@
 import { parseIp } from '../model/cidr.ts';
+import { apiServerCallers } from '../model/cluster.ts';
 import { hasConnection } from '../model/connection-set.ts';
 import { type Endpoint, isApiServer } from '../model/endpoint.ts';
 import type { PolicyProtocol } from '../model/protocol.ts';
@@ -27,7 +28,7 @@ export function subjectVerdict(evaluations: readonly Evaluation[], question: Sid
   if (!world.index.position.has(question.subject)) return 'unknown';
   let possible = false;
   for (const each of evaluations) {
-    const verdict = oneVerdict(each, question, partiesOf(question.other, each, world));
+    const verdict = oneVerdict(each, question, partiesOf(question, each, world));
     if (verdict === 'allowed') return verdict;
     possible ||= verdict === 'unknown';
   }
@@ -54,9 +55,15 @@ function oneVerdict(
   return certain ? 'allowed' : possible ? 'unknown' : 'denied';
 }
 
-function partiesOf(endpoint: Endpoint, { index, cni }: Evaluation, { apiServerNodes }: ProofWorld): Party[] {
+function partiesOf(
+  { other: endpoint, direction }: SideQuestion,
+  { index, cni }: Evaluation,
+  { apiServerNodes }: ProofWorld,
+): Party[] {
   if (isApiServer(endpoint)) {
-    return index.cluster.apiServer.ips.flatMap((ip): Party[] => {
+    const { cluster } = index;
+    const addresses = direction === 'ingress' ? apiServerCallers(cluster) : cluster.apiServer.ips;
+    return addresses.flatMap((ip): Party[] => {
       // A plugin that tells nodes from addresses sees an API server on a node as that node.
       const node = cni.ipBlockMatchesNodes === 'no' ? apiServerNodes.get(ip) : undefined;
       return node === undefined ? addressParty(ip) : [{ kind: 'node', name: node }];

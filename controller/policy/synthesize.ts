@@ -170,7 +170,7 @@ function webhookRules(
   calls: readonly Demand[],
   { infrastructure: known, cni }: DraftingContext,
 ): DraftRule[] {
-  const addresses = known.apiServerAddresses;
+  const addresses = known.apiServerAddresses.ingress;
   if (addresses.length === 0) return [];
   const backends = new Map(
     subjects

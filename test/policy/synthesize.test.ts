@@ -2,7 +2,7 @@ import test from 'ava';
 import { cidrSetOf } from '../../controller/model/cidr.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
 import type { Connection } from '../../controller/model/connection.ts';
-import type { DraftPeer, PolicyDraft } from '../../controller/model/policy-draft.ts';
+import type { DraftPeer, DraftRule, PolicyDraft } from '../../controller/model/policy-draft.ts';
 import { defaultProfile, type Profile } from '../../controller/model/profile.ts';
 import type { SynthesisResult } from '../../controller/model/proposal.ts';
 import { cniProfile } from '../../controller/policy/cni-profiles.ts';
@@ -353,6 +353,20 @@ test('an admission webhook may be called by the API server although no call was 
     draft.ingress.map(({ because }) => because),
     ['admission-webhook'],
   );
+});
+
+test('the API server calls from every address of its node, and answers on its own alone', (t) => {
+  const hostIps = ['192.0.2.10', '2001:db8::10'];
+  const node = { name: 'control-plane', labels: {}, ips: [...hostIps, '10.244.0.0'], hostIps, podCidrs: [] };
+  const cluster = buildCluster([app('policy', { serviceAccount: 'policy' })], {
+    apiServer: { ips: ['192.0.2.10'], port: 6443 },
+    nodes: [node, { ...node, name: 'worker', ips: ['192.0.2.11'], hostIps: ['192.0.2.11'] }],
+    webhooks: [{ workload: keyOf('shop/policy'), protocol: 'TCP', port: 9443, configuration: 'policy' }],
+  });
+  const { ingress, egress } = draftOf(cluster, ['shop/policy > apiserver TCP 6443'], 'shop/policy');
+  const addresses = (rules: readonly DraftRule[]) => rules.flatMap(({ peers }) => peers);
+  t.deepEqual(addresses(ingress), [{ kind: 'apiserver', addresses: ['10.244.0.0', '192.0.2.10', '2001:db8::10'] }]);
+  t.deepEqual(addresses(egress), [{ kind: 'apiserver', addresses: ['192.0.2.10'] }]);
 });
 
 test('probes of a pod by its own node need no rule, clients behind a node address do', (t) => {
