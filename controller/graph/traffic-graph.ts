@@ -51,6 +51,8 @@ export class TrafficGraph implements ConnectionSource {
   readonly #endpoints: { readonly id: EndpointId; readonly endpoint: Endpoint }[] = [];
   readonly #positions = new Map<EndpointId, number>();
   readonly #peers = new Map<AttributedPeer, number>();
+  /** Rows in canonical order; in force while there are no more rows than these. */
+  #sortedRows = new Uint32Array(0);
 
   constructor({ binMs, rememberedConnections = 1 << 18 }: TrafficGraphOptions) {
     this.binMs = binMs;
@@ -113,7 +115,7 @@ export class TrafficGraph implements ConnectionSource {
     });
     const rankOf = (row: number, field: number) => rank[this.#store.table.word(row, field)] ?? 0;
     const connections = Array.from(
-      this.#canonicalRows(rank),
+      this.#canonicalRows(),
       (row): ConnectionDelta => ({
         source: rankOf(row, column.source),
         destination: rankOf(row, column.destination),
@@ -126,7 +128,7 @@ export class TrafficGraph implements ConnectionSource {
   }
 
   *connections(): Iterable<Connection> {
-    for (const row of this.#canonicalRows(this.#canonicalOrder().rank)) yield this.#connection(row);
+    for (const row of this.#canonicalRows()) yield this.#connection(row);
   }
 
   connectionsOf(workload: WorkloadKey): readonly Connection[] {
@@ -243,15 +245,18 @@ export class TrafficGraph implements ConnectionSource {
     return { order, rank };
   }
 
-  #canonicalRows(rank: Uint32Array): Uint32Array {
+  #canonicalRows(): Uint32Array {
     const { table } = this.#store;
+    if (this.#sortedRows.length === table.rows) return this.#sortedRows;
+    const { rank } = this.#canonicalOrder();
     const ranked = (row: number, field: number) => rank[table.word(row, field)] ?? 0;
     const key = (row: number) => sortableKey(table.word(row, column.key));
-    return Uint32Array.from({ length: table.rows }, (_, row) => row).sort(
+    this.#sortedRows = Uint32Array.from({ length: table.rows }, (_, row) => row).sort(
       (a, b) =>
         ranked(a, column.source) - ranked(b, column.source) ||
         ranked(a, column.destination) - ranked(b, column.destination) ||
         key(a) - key(b),
     );
+    return this.#sortedRows;
   }
 }

@@ -49,13 +49,16 @@ export function selectsEverything(selector: LabelSelector): boolean {
  * sorted, repeated requirements fall together.
  */
 export function selectorKey(selector: LabelSelector): string {
-  const parts = new Set<string>();
-  for (const [key, value] of Object.entries(selector.matchLabels ?? {}))
-    parts.add(JSON.stringify([key, 'In', [value]]));
-  for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
-    parts.add(JSON.stringify([key, operator, [...new Set(values)].sort()]));
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  const parts = Object.keys(matchLabels).map((key) => requirementKey(key, 'In', [matchLabels[key] as string]));
+  for (const { key, operator, values = [] } of matchExpressions) {
+    parts.push(requirementKey(key, operator, [...new Set(values)].sort()));
   }
-  return [...parts].sort().join('&');
+  return parts.length === 1 ? (parts[0] as string) : [...new Set(parts)].sort().join('&');
+}
+
+function requirementKey(key: string, operator: SelectorOperator, values: readonly string[]): string {
+  return `${JSON.stringify(key)} ${operator} ${values.map((value) => JSON.stringify(value)).join()}`;
 }
 
 /** `app=web, tier in (a, b), !legacy`; `every pod` is for the caller to say when the selector is empty. */

@@ -18,8 +18,9 @@ export function workloadKey({ namespace, kind, name }: WorkloadRef): WorkloadKey
 }
 
 export function parseWorkloadKey(key: WorkloadKey): WorkloadRef {
-  const [namespace = '', kind = '', name = ''] = key.split('/');
-  return { namespace, kind, name };
+  const kind = key.indexOf('/') + 1;
+  const name = key.indexOf('/', kind) + 1;
+  return { namespace: key.slice(0, kind - 1), kind: key.slice(kind, name - 1), name: key.slice(name) };
 }
 
 export interface ContainerPort {

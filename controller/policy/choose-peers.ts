@@ -107,7 +107,7 @@ function selectUnits(
       });
       continue;
     }
-    units.set(`${namespace} ${workloads.join(' ')}`, {
+    units.set(workloads.join(' '), {
       namespace,
       selector: choice.selector,
       workloads,

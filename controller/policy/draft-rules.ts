@@ -4,7 +4,7 @@ import { type ConnectionSet, connectionSet, equalConnections, formatConnections 
 import type { ConnectionId } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import type { DraftPeer, DraftPort, DraftRule, RuleReason } from '../model/policy-draft.ts';
-import { portSet } from '../model/port-set.ts';
+import { portSetOf } from '../model/port-set.ts';
 import type { Profile } from '../model/profile.ts';
 import { type PolicyProtocol, policyProtocols } from '../model/protocol.ts';
 import type { WorkloadKey } from '../model/workload.ts';
@@ -32,24 +32,40 @@ export interface DraftedRules {
   readonly faults: readonly PeerFault[];
 }
 
+const noPort: ReadonlySet<number> = new Set();
+
 /** Ports and evidence that gather under one peer. */
 class Need {
-  readonly ports: Record<PolicyProtocol, Set<number>> = { TCP: new Set(), UDP: new Set(), SCTP: new Set() };
-  readonly evidence = new Set<ConnectionId>();
+  /** Made when they are needed: most peers have ports of one protocol only. */
+  readonly #ports: Partial<Record<PolicyProtocol, Set<number>>> = {};
+  readonly evidence: ConnectionId[] = [];
 
   add({ protocol, port, connection }: Demand): void {
-    this.ports[protocol].add(port);
-    this.evidence.add(connection.id);
+    this.open(protocol, port);
+    this.evidence.push(connection.id);
+  }
+
+  open(protocol: PolicyProtocol, port: number): void {
+    const ports = this.#ports[protocol];
+    if (ports) ports.add(port);
+    else this.#ports[protocol] = new Set([port]);
+  }
+
+  close(protocol: PolicyProtocol, port: number): void {
+    this.#ports[protocol]?.delete(port);
+  }
+
+  portsOf(protocol: PolicyProtocol): ReadonlySet<number> {
+    return this.#ports[protocol] ?? noPort;
   }
 
   connections(): ConnectionSet {
-    const intervals = (protocol: PolicyProtocol) =>
-      portSet([...this.ports[protocol]].map((port) => [port, port] as const));
-    return connectionSet({ TCP: intervals('TCP'), UDP: intervals('UDP'), SCTP: intervals('SCTP') });
+    const of = (protocol: PolicyProtocol) => portSetOf(...this.portsOf(protocol));
+    return connectionSet({ TCP: of('TCP'), UDP: of('UDP'), SCTP: of('SCTP') });
   }
 
   sortedEvidence(): ConnectionId[] {
-    return [...this.evidence].sort();
+    return [...new Set(this.evidence)].sort();
   }
 }
 
@@ -203,24 +219,24 @@ function takeWorld(
   for (const protocol of policyProtocols) {
     const clients = new Map<number, string[]>();
     for (const [address, need] of external) {
-      for (const port of need.ports[protocol]) clients.set(port, [...(clients.get(port) ?? []), address]);
+      for (const port of need.portsOf(protocol)) clients.set(port, [...(clients.get(port) ?? []), address]);
     }
     for (const [port, addresses] of clients) {
       const exposed = subjects.some((workload) => infrastructure.isExposed(workload, port));
-      if (exposed && addresses.length > profile.external.clientsBeforeWorld) world.ports[protocol].add(port);
+      if (exposed && addresses.length > profile.external.clientsBeforeWorld) world.open(protocol, port);
     }
   }
   for (const [address, need] of external) {
     if (isInside(address, inside)) continue;
     const taken = policyProtocols.some((protocol) => {
-      const ports = [...need.ports[protocol]].filter((port) => world.ports[protocol].has(port));
-      for (const port of ports) need.ports[protocol].delete(port);
+      const ports = [...need.portsOf(protocol)].filter((port) => world.portsOf(protocol).has(port));
+      for (const port of ports) need.close(protocol, port);
       return ports.length > 0;
     });
-    if (taken) for (const id of need.evidence) world.evidence.add(id);
-    if (policyProtocols.every((protocol) => need.ports[protocol].size === 0)) external.delete(address);
+    if (taken) world.evidence.push(...need.evidence);
+    if (policyProtocols.every((protocol) => need.portsOf(protocol).size === 0)) external.delete(address);
   }
-  if (world.evidence.size === 0) return undefined;
+  if (world.evidence.length === 0) return undefined;
   const peer: DraftPeer = { kind: 'world', except: infrastructure.insideCidrs };
   return rule([peer], world.connections(), 'open-to-world', world.sortedEvidence(), cni);
 }
@@ -236,9 +252,9 @@ function dnsRules(demands: readonly Demand[], namespace: string, context: Drafti
   const { infrastructure, choiceOf, cni, connections } = context;
   const need = new Need();
   for (const demand of demands) need.add(demand);
-  for (const port of [...need.ports.TCP, ...need.ports.UDP]) {
-    need.ports.TCP.add(port);
-    need.ports.UDP.add(port);
+  for (const port of [...need.portsOf('TCP'), ...need.portsOf('UDP')]) {
+    need.open('TCP', port);
+    need.open('UDP', port);
   }
   const evidence = need.sortedEvidence();
   const asked = infrastructure.dnsWorkloads.filter((workload) => choiceOf(workload).kind === 'exact');
@@ -263,7 +279,7 @@ function dnsRules(demands: readonly Demand[], namespace: string, context: Drafti
 }
 
 function addressRules(need: Need, because: RuleReason, peer: DraftPeer, { cni }: DraftingContext): DraftRule[] {
-  return need.evidence.size === 0 ? [] : [rule([peer], need.connections(), because, need.sortedEvidence(), cni)];
+  return need.evidence.length === 0 ? [] : [rule([peer], need.connections(), because, need.sortedEvidence(), cni)];
 }
 
 function rule(

@@ -52,9 +52,10 @@ function widestFamily(groups: readonly PodGroup[]): { key: string; members: read
       else families.set(id, { key, members: [group] });
     }
   }
-  let best: { key: string; members: PodGroup[] } | undefined;
-  for (const [, family] of [...families].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (family.members.length > Math.max(1, best?.members.length ?? 0)) best = family;
+  let best: { id: string; key: string; members: PodGroup[] } | undefined;
+  for (const [id, { key, members }] of families) {
+    const most = best?.members.length ?? 1;
+    if (members.length > most || (best && members.length === most && id < best.id)) best = { id, key, members };
   }
   return best;
 }

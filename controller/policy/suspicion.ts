@@ -44,10 +44,15 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
   const answering = sourcesThatShowAnswers(seen);
   const running = runningPods(cluster);
   const habits = new Map<EndpointId, SourceHabits>();
+  // the graph has one object for each endpoint, which is found faster than the text of its id
+  const known = new Map<Endpoint, SourceHabits>();
   const habitsOf = (endpoint: Endpoint): SourceHabits => {
+    let of = known.get(endpoint);
+    if (of) return of;
     const id = endpointId(endpoint);
-    let of = habits.get(id);
+    of = habits.get(id);
     if (!of) habits.set(id, (of = { firstMs: Infinity, replicas: 0, failedTargets: 0, failedBins: new Map() }));
+    known.set(endpoint, of);
     return of;
   };
   for (const connection of seen.connections()) {
@@ -74,7 +79,7 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     const listed = suspiciousDestinations.find((suspicious) => isListed(suspicious, connection));
     if (listed) return { because: listed.because, message: listed.message };
 
-    const of = habits.get(endpointId(source));
+    const of = known.get(source) ?? habits.get(endpointId(source));
     if (of && of.failedTargets >= profile.scanTargets) {
       const duringScan = evidence.bins.every((bin) => of.failedBins.get(evidence.binMs)?.has(bin));
       if (failed(connection, answering) || duringScan) {
