@@ -9,6 +9,7 @@ import { FlowAttributor } from '../controller/attribution/attribute-flow.ts';
 import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
 import { ingest, type IngestSummary } from '../controller/ingest.ts';
 import { type Cluster, withCidrs, withObserved } from '../controller/model/cluster.ts';
+import { counted } from '../controller/model/counted.ts';
 import { type FlowSourceKind, flowSourceKinds } from '../controller/model/flow.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { type CniName, cniNames, defaultProfile, type Profile } from '../controller/model/profile.ts';
@@ -142,7 +143,7 @@ export function reportLeftOut(
   }
   if (contradictions > 0) {
     terminal.err(
-      `warning: ${contradictions} flows name another pod than the inventory has for their address; the name was believed\n`,
+      `warning: ${counted(contradictions, 'flow names', 'flows name')} another pod than the inventory has for ${contradictions === 1 ? 'its' : 'their'} address; the name was believed\n`,
     );
   }
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { type Analysis, analyse } from '../../controller/analysis.ts';
+import { counted } from '../../controller/model/counted.ts';
 import { problem } from '../../controller/model/problem.ts';
 import type { Profile } from '../../controller/model/profile.ts';
 import { cniProfile } from '../../controller/policy/cni-profiles.ts';
@@ -128,7 +129,7 @@ async function writeOutput(
     if (stale.length > 0) {
       terminal.err(`warning: ${directory} also holds policies that this run does not propose: ${stale.join(', ')}\n`);
     }
-    terminal.err(`${policies.length} policies and report.json written to ${directory}\n`);
+    terminal.err(`${counted(policies.length, 'policy', 'policies')} and report.json written to ${directory}\n`);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     throw new InputError([problem('OutputUnwritable', error.message, directory)]);

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { formatConnections, isEmptyConnections } from '../../controller/model/connection-set.ts';
+import { counted } from '../../controller/model/counted.ts';
 import type { CniName } from '../../controller/model/profile.ts';
 import type { Connectivity } from '../../controller/policy/evaluate/connectivity.ts';
 import { cniOption, loadEvaluator, unknownHint } from '../load-evaluator.ts';
@@ -50,7 +51,7 @@ export function connectivityCommand(terminal: Terminal): Command {
           );
           if (left > 0)
             terminal.err(
-              `${left} pairs are left out, because all of what they allow is unknown. ${unknownHint(cni)}\n`,
+              `${counted(left, 'pair is', 'pairs are')} left out, because all of what ${left === 1 ? 'it allows' : 'they allow'} is unknown. ${unknownHint(cni)}\n`,
             );
           return;
         }

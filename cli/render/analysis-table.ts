@@ -1,4 +1,5 @@
 import type { Analysis, AnalysedProposal } from '../../controller/analysis.ts';
+import { counted } from '../../controller/model/counted.ts';
 import type { HeldBack, Omission, OverGrant } from '../../controller/model/proposal.ts';
 import { parseWorkloadKey, type WorkloadKey } from '../../controller/model/workload.ts';
 import { heldBackOf } from './analysis-report.ts';
@@ -75,7 +76,7 @@ function proposalTable(proposals: readonly AnalysedProposal[]): string {
       state,
       `${draft.ingress.length + draft.egress.length}`,
       readiness.coverage === 'unknown' ? 'unknown' : `${(Math.floor(readiness.coverage * 1_000) / 10).toFixed(1)}%`,
-      proof.valid ? `${Math.max(0, before - after)} of ${before} pairs` : '-',
+      proof.valid ? `${Math.max(0, before - after)} of ${counted(before, 'pair')}` : '-',
       overGrantWords(proof.overGrants),
     ];
   });
@@ -152,16 +153,13 @@ function totals({ window, proposals, exempt }: Analysis): string {
     .map(([state, many]) => `${many} ${state.toLowerCase()}`);
   const rules = proposals.reduce((sum, { draft }) => sum + draft.ingress.length + draft.egress.length, 0);
   const span = window.span ? `, from ${duration(window.span.lastMs - window.span.firstMs)} of traffic` : '';
-  const left =
-    exempt.length > 0
-      ? `; ${exempt.length} ${exempt.length === 1 ? 'workload' : 'workloads'} in exempt namespaces`
-      : '';
-  return `proposals: ${states.join(', ')}; ${rules} rules${span}${left}\n`;
+  const left = exempt.length > 0 ? `; ${counted(exempt.length, 'workload')} in exempt namespaces` : '';
+  return `proposals: ${states.join(', ')}; ${counted(rules, 'rule')}${span}${left}\n`;
 }
 
 function duration(ms: number): string {
   const minutes = ms / 60_000;
-  if (minutes < 2) return `${Math.round(ms / 1_000)} seconds`;
+  if (minutes < 2) return counted(Math.round(ms / 1_000), 'second');
   if (minutes < 120) return `${Math.round(minutes)} minutes`;
   return minutes < 2_880 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 1_440)} days`;
 }

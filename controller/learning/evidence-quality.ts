@@ -1,4 +1,5 @@
 import type { NodeFlows, NodeLosses, ObservationWindow } from '../graph/graph-delta.ts';
+import { counted } from '../model/counted.ts';
 
 /** A node that is silent for more than this share of the window was not observed, rather than quiet. */
 const acceptedSilence = 0.1;
@@ -66,7 +67,7 @@ function lossFindings(name: string, reported: number, losses: readonly NodeLosse
     const share = percent(lost / (lost + reported));
     findings.push({
       code: 'loss',
-      message: `${name} lost ${lost} events, ${share} of all (accepted: ${percent(limit)})`,
+      message: `${name} lost ${counted(lost, 'event')}, ${share} of all (accepted: ${percent(limit)})`,
     });
   }
   if (uncounted > 0) {

@@ -2,6 +2,7 @@ import type { ObservationWindow } from '../graph/graph-delta.ts';
 import type { Cluster, Pod } from '../model/cluster.ts';
 import { type Connection, type ConnectionId, isEvidence } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
+import { counted } from '../model/counted.ts';
 import { endpointId } from '../model/endpoint.ts';
 import type { LearningThresholds, Profile } from '../model/profile.ts';
 import type { Workload, WorkloadKey } from '../model/workload.ts';
@@ -109,7 +110,7 @@ export function readinessOf(
     folded === 0
       ? []
       : [
-          `${folded} of ${evidence.length} connections were seen too often to keep every time; the coverage is at least this`,
+          `${folded} of ${counted(evidence.length, 'connection')} ${folded === 1 ? 'was' : 'were'} seen too often to keep every time; the coverage is at least this`,
         ];
   return {
     workload: workload.key,
@@ -148,13 +149,13 @@ function coverageParts(
   bins: number,
 ): MissingPart[] {
   if (estimate === 'unknown') {
-    const message = `the coverage is unknown: the window has ${bins} time bins, an estimate needs ${thresholds.bins}`;
+    const message = `the coverage is unknown: the window has ${counted(bins, 'time bin')}, an estimate needs ${thresholds.bins}`;
     return [{ code: 'coverage', message }];
   }
   if (estimate.coverage >= thresholds.coverage) return [];
   const message =
     `the coverage is ${percent(estimate.coverage)} of the ${percent(thresholds.coverage)} that the profile asks for; ` +
-    `at least ${Math.max(1, Math.ceil(estimate.unseen))} connections are probably still to come`;
+    `at least ${counted(Math.max(1, Math.ceil(estimate.unseen)), 'connection is', 'connections are')} probably still to come`;
   return [{ code: 'coverage', message }];
 }
 
@@ -183,7 +184,7 @@ function unattributedParts(connections: readonly Connection[], limit: number): M
   const sides = unowned.flatMap(({ source, destination }) => [source, destination]);
   const reasons = new Set(sides.flatMap((side) => (side.kind === 'unknown' ? [side.reason] : [])));
   const message =
-    `${sum(unowned)} of its ${sum(connections)} connections (${percent(share)}) have another side ` +
+    `${sum(unowned)} of its ${counted(sum(connections), 'connection')} (${percent(share)}) ${sum(unowned) === 1 ? 'has' : 'have'} another side ` +
     `that nobody is known to own (${[...reasons].sort().join(', ')})`;
   return [{ code: 'unattributed', message }];
 }
@@ -197,7 +198,7 @@ function undirectedParts(connections: readonly Connection[]): MissingPart[] {
   const directed = new Set(connections.filter(isEvidence).map(pair));
   const blind = undirected.filter((one) => !directed.has(pair(one)));
   if (blind.length === 0) return [];
-  const message = `${blind.length} connections were seen without it being known who opened them, such as ${blind[0]?.id}`;
+  const message = `${counted(blind.length, 'connection was', 'connections were')} seen without it being known who opened ${blind.length === 1 ? 'it' : 'them'}, such as ${blind[0]?.id}`;
   return [{ code: 'undirected', message }];
 }
 

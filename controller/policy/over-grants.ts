@@ -25,6 +25,7 @@ import {
   unionConnections,
 } from '../model/connection-set.ts';
 import { apiServerCallers, type Cluster, hostAddresses } from '../model/cluster.ts';
+import { counted } from '../model/counted.ts';
 import type { AllowanceName, DraftPeer, DraftRule, PolicyDraft } from '../model/policy-draft.ts';
 import { formatPorts, portSet } from '../model/port-set.ts';
 import type { Profile } from '../model/profile.ts';
@@ -153,7 +154,7 @@ function blockList(set: CidrSet): string {
   const blocks = formatAddresses(set);
   return blocks.length <= 4
     ? blocks.join(', ')
-    : `${blocks.slice(0, 4).join(', ')} and ${blocks.length - 4} more blocks`;
+    : `${blocks.slice(0, 4).join(', ')} and ${counted(blocks.length - 4, 'more block')}`;
 }
 
 function placesOf({ position, classesOf }: ClusterIndex, workload: WorkloadKey): Place[] {

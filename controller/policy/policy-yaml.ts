@@ -1,5 +1,6 @@
 import { cidrSetOf, hasAddress, parseCidr, parseIp } from '../model/cidr.ts';
 import type { Connection, ConnectionId } from '../model/connection.ts';
+import { counted } from '../model/counted.ts';
 import { type Endpoint, isApiServer } from '../model/endpoint.ts';
 import type { DraftPeer, DraftPort } from '../model/policy-draft.ts';
 import { protocolName } from '../model/protocol.ts';
@@ -46,7 +47,7 @@ function ruleComment(rendered: RenderedRule, { draft }: Rendering, evidenceOf: E
   return [
     `${words}: ${evidenceSummary(connections)}`,
     ...lines,
-    ...(rest > 0 ? [`  and ${rest} more connections`] : []),
+    ...(rest > 0 ? [`  and ${counted(rest, 'more connection')}`] : []),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { type Connection, isEvidence } from '../model/connection.ts';
 import type { OverGrant, Proof, ProofCheck } from '../model/proposal.ts';
-import { citedIds, deniedConnections, judgeCitations } from './cited-evidence.ts';
+import { type CitedEvidence, citedIds, deniedConnections, judgeCitations } from './cited-evidence.ts';
 import type { ReadBack, Rendering } from './dialects/dialect.ts';
 import { compilePolicies } from './evaluate/compile-policies.ts';
 import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
@@ -52,11 +52,7 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
   const unasked = granted.filter(({ allowance, widenedBy }) => allowance === undefined && widenedBy === undefined);
   const judged = judgeCitations(draft, connections, own, world);
   const checks = [
-    check(
-      'evidence-allowed',
-      judged.faults,
-      `all ${judged.cited} cited connections are allowed${judged.assumed > 0 ? `, ${judged.assumed} of them provided that ${cni.name} matches nodes by address and enforces SCTP rules` : ''}`,
-    ),
+    check('evidence-allowed', judged.faults, evidenceWords(judged, cni.name)),
     check(
       'no-over-grant',
       unasked.map(({ direction, peer, protocol, ports }) => `${direction} ${peer} ${protocol} ${ports} was never seen`),
@@ -78,6 +74,13 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
     reachableBefore: sumOf(draft.workloads, (workload) => reachablePairs(workload, existing, undefined)),
     reachableAfter: sumOf(draft.workloads, (workload) => reachablePairs(workload, existing, admitted)),
   };
+}
+
+function evidenceWords({ cited, assumed }: CitedEvidence, cni: string): string {
+  const allowed = cited === 1 ? 'the one cited connection is allowed' : `all ${cited} cited connections are allowed`;
+  if (assumed === 0) return allowed;
+  const which = cited === 1 ? '' : `${assumed} of them `;
+  return `${allowed}, ${which}provided that ${cni} matches nodes by address and enforces SCTP rules`;
 }
 
 /** What the rules themselves admit, and not what the network plugin lets nodes do whatever the rules say. */

@@ -100,7 +100,7 @@ export function synthesizer({ cluster, connections, profile, cni }: SynthesisInp
         return refuse('no-labels', 'its pods have no lasting label; add one to the pod template');
       case 'shared': {
         const others = choice.selects.filter((other) => other !== key);
-        const message = `no label tells its pods from those of ${others.join(', ')}; give each a label of its own, or take one policy for all`;
+        const message = `no label tells its pods from those of ${others.join(', ')}; give each a label of its own`;
         return {
           ...refuse('shared-labels', message, others),
           joint: jointDraft(choice, sort(choice.selects), context),

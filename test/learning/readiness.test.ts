@@ -63,7 +63,7 @@ test('a workload that was seen in full for the whole window is ready', (t) => {
 });
 
 test('the coverage of connections that were seen too often to keep every time is said to be a lower bound', (t) => {
-  t.regex(judge({}).notes.join(), /1 of 1 connections/);
+  t.regex(judge({}).notes.join(), /1 of 1 connection was seen too often/);
 });
 
 test('a workload without traffic is learning, and its coverage is unknown', (t) => {
