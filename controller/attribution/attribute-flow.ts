@@ -106,10 +106,14 @@ export class FlowAttributor {
     };
   }
 
-  #identifyServer({ server, port, timeMs, protocol, addressed }: Flow): Identified {
+  #identifyServer({ server, port, timeMs, protocol, addressed, serverNode }: Flow): Identified {
     const served = policyProtocolOf(protocol);
     const named = this.#identify(server, port, timeMs, served);
-    const { endpoint } = named.peer;
+    const { endpoint, node } = named.peer;
+    if (endpoint.kind === 'workload' && server.pod !== undefined && serverNode !== undefined && serverNode !== node) {
+      const { peer } = this.#table.workload(endpoint.workload, server.pod, serverNode);
+      return { peer, port: named.port };
+    }
     if (addressed === undefined || endpoint.kind !== 'unknown' || endpoint.reason !== 'unnamed') return named;
     return this.#byAddress(addressed.ip, addressed.port, timeMs, served);
   }
@@ -143,7 +147,8 @@ export class FlowAttributor {
     const { pod } = named;
     if (pod.hostNetwork) return this.#hostOf(pod, port);
     if (ip !== undefined && !pod.ips.includes(ip) && this.#contradicts(pod, ip, port, timeMs)) this.#contradictions++;
-    return named.identity;
+    // Before it started, another pod had its name, and nobody knows where.
+    return timeMs < (pod.startMs ?? 0) ? this.#table.workload(pod.workload, pod.name) : named.identity;
   }
 
   /** A hostNetwork pod acts with its node's address; the API server itself is often one. */

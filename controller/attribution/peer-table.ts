@@ -23,11 +23,13 @@ export class PeerTable {
   readonly #replicas = new Map<WorkloadKey, Map<string, Identified>>();
   #replicaCount = 0;
 
-  /** A pod of a workload by its name; without one, no replica in particular. */
+  /** A pod of a workload by its name and, where it is known, its node; without a name, no replica in particular. */
   workload(key: WorkloadKey, pod: string | undefined, node?: string): Identified {
     if (pod === undefined) return remembered(this.#workloads, key, () => identified(workloadEndpoint(key), 0));
     const replicas = remembered(this.#replicas, key, () => new Map<string, Identified>());
-    const known = replicas.get(pod);
+    // A StatefulSet gives the name of a pod to the next one, which may run elsewhere.
+    const name = node === undefined ? pod : `${pod} ${node}`;
+    const known = replicas.get(name);
     if (known) return known;
     if (this.#replicaCount++ >= mostStrangers) {
       for (const table of this.#replicas.values()) table.clear();
@@ -35,7 +37,7 @@ export class PeerTable {
     }
     // Of one workload all pods share the endpoint object, so that whoever compares endpoints may compare identity first.
     const made = identified(this.workload(key, undefined).peer.endpoint, replicaOf(pod), node);
-    replicas.set(pod, made);
+    replicas.set(name, made);
     return made;
   }
 

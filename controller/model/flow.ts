@@ -66,6 +66,8 @@ export interface Flow {
   readonly addressed: { readonly ip: string; readonly port: number } | undefined;
   /** What the server sees instead of the client's own address, where a node put its own (SNAT) or another in its place. */
   readonly translatedClient?: string;
+  /** Node on which the server's pod runs, where the source says so. */
+  readonly serverNode?: string;
   /** IANA number. */
   readonly protocol: number;
   /** False when the source cannot tell who opened the connection: shown, but no evidence. */

@@ -118,7 +118,7 @@ export function deniedConnections(
       // Policies that do not isolate the subject allow nothing once the proposal does.
       const together = isIsolated(existing, direction, question.subject) ? [...own, existing] : own;
       const verdict = subjectVerdict(together, question, world);
-      if (verdict === 'allowed' || isProbe(question, world)) continue;
+      if (verdict === 'allowed' || isProbe(question, connection, world)) continue;
       const outcome = verdict === 'denied' ? 'no rule allows it' : 'whether a rule allows it is not known';
       denied.push({
         connection: connection.id,
@@ -130,8 +130,13 @@ export function deniedConnections(
 }
 
 /** A node that calls a pod which runs on it: exempt, although the evaluator, who sees all replicas as one, cannot say so. */
-function isProbe({ subject, direction, other }: SideQuestion, { index, cni }: ProofWorld): boolean {
+function isProbe(
+  { subject, direction, other }: SideQuestion,
+  { evidence }: Connection,
+  { index, cni }: ProofWorld,
+): boolean {
   if (direction !== 'ingress' || other.kind !== 'node' || cni.ownNodeExempt !== 'yes') return false;
+  if (evidence.clientNode !== 'unknown') return evidence.clientNode === 'own';
   const classes = index.classesOf[index.position.get(subject) as number] ?? [];
   return classes.some(({ places }) => places.some(({ node }) => node === other.name));
 }

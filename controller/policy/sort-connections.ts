@@ -131,14 +131,15 @@ function placePeer(
 }
 
 /**
- * Nodes as peers. A pod's own node always reaches it (kubelet probes), so nothing is written for that; clients that a
- * Service hides behind node addresses need the nodes' addresses.
+ * Nodes as peers. A pod's own node always reaches it (kubelet probes), so nothing is written for that; what reaches pods on
+ * other nodes (servers on the host network, clients that a Service hides behind a node) needs the nodes' addresses. Where
+ * no flow tells which of the two it is, a node on which a pod of the workload runs or ran is taken for its own.
  */
 function placeNode(
   direction: 'ingress' | 'egress',
   node: string,
   subject: Endpoint,
-  { port }: Connection,
+  { port, evidence }: Connection,
   { infrastructure, cni }: SortingContext,
 ): Placed {
   if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(direction, infrastructure);
@@ -147,7 +148,8 @@ function placeNode(
   }
   const calls = infrastructure.webhooksOf(subject.workload).some((webhook) => webhook.port === port);
   if (calls && infrastructure.holdsApiServer(node)) return apiServerOrUnknown(infrastructure);
-  const ownNode = infrastructure.runsOn(subject.workload, node);
+  const ownNode =
+    evidence.clientNode === 'unknown' ? infrastructure.runsOn(subject.workload, node) : evidence.clientNode === 'own';
   if (ownNode && cni.ownNodeExempt !== 'no' && !infrastructure.hidesClients(subject.workload, port)) {
     return { because: 'node-exempt', message: "a pod's own node always reaches it (kubelet probes)" };
   }

@@ -50,6 +50,19 @@ const dbPod = podManifest({
   ips: ['10.0.0.2'],
 });
 
+test('the node of a pod is what its source says, or the inventory while that pod has its name', (t) => {
+  const attributor = attributorOf(
+    podManifest({ name: 'web-0', owner: 'StatefulSet/web', node: 'a', start: 5, ips: ['10.0.0.1'] }),
+  );
+  const nodeOf = (facts: Partial<Flow>) =>
+    attributor.attribute(flow({ ip: '203.0.113.1' }, { namespace: 'shop', pod: 'web-0' }, facts)).server.node;
+  t.is(nodeOf({}), 'a');
+  t.is(nodeOf({ serverNode: 'b' }), 'b');
+  t.is(nodeOf({ timeMs: at(3) }), undefined);
+  t.is(nodeOf({ timeMs: at(3), serverNode: 'c' }), 'c');
+  t.is(nodeOf({}), 'a');
+});
+
 test('an outside client whose address a node hides is that node, and a pod that leaves masqueraded stays itself', (t) => {
   const node = `
 apiVersion: v1

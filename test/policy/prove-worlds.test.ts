@@ -11,7 +11,9 @@ import { proofWorld } from '../../controller/policy/proof-world.ts';
 import { prove } from '../../controller/policy/prove.ts';
 import { synthesize } from '../../controller/policy/synthesize.ts';
 import { clusterOf, sightingOf } from '../support/worlds/in-memory.ts';
-import { type World, worldArbitrary } from '../support/worlds/world.ts';
+import { observe, worldProfile } from '../support/worlds/observe.ts';
+import { proposeFrom } from '../support/worlds/propose.ts';
+import { generateWorld, type World, worldArbitrary } from '../support/worlds/world.ts';
 
 function proofsOf(world: World, name: 'kubernetes' | 'cilium', cni: Profile['cni']) {
   const profile: Profile = { ...defaultProfile, cni };
@@ -50,3 +52,20 @@ for (const [name, cni] of [
     );
   });
 }
+
+test('probes of pods that a rollout replaced are probes, and open nothing to the nodes', async (t) => {
+  const size = { workloads: 3, namespaces: 1, days: 1, workers: 3, perDay: 4 };
+  const { deployed, traffic } = generateWorld(701214327, size, {
+    dualStack: false,
+    oldNamespaces: false,
+    indistinguishable: false,
+    unlabelled: false,
+    customOwner: false,
+    redeploys: true,
+    attacks: false,
+  });
+  const { cluster, graph } = await observe(deployed, traffic, 'hubble');
+  const { drafted } = proposeFrom(cluster, graph, worldProfile);
+  const rules = drafted.flatMap(({ draft }) => [...draft.ingress, ...draft.egress]);
+  t.false(rules.some(({ because }) => because === 'node-traffic'));
+});

@@ -396,6 +396,22 @@ test('probes of a pod by its own node need no rule, clients behind a node addres
   ]);
 });
 
+test('a node that was seen to reach its own pods is a prober, and one that reached another node is a client', (t) => {
+  const cluster = (node: string) =>
+    buildCluster([app('web', { pods: [{ node, ips: ['10.244.1.2'] }] })], {
+      cidrs: { ...buildCluster([]).cidrs, nodes: cidrSetOf('192.0.2.10/32') },
+    });
+  const placed = (node: string, clientNode: 'own' | 'other' | 'unknown') => {
+    const call = connection('node:a > shop/web TCP 8080', { clientNode });
+    const result = resultOf(cluster(node), [call, 'shop/web > 203.0.113.7 TCP 443'], 'shop/web');
+    return result.kind === 'synthesised' && (result.draft.ingress[0]?.because ?? result.omissions[0]?.because);
+  };
+  t.is(placed('b', 'own'), 'node-exempt', 'its pod there is gone');
+  t.is(placed('a', 'other'), 'node-traffic', 'a server on the host network of a node that runs a pod too');
+  t.is(placed('a', 'unknown'), 'node-exempt');
+  t.is(placed('b', 'unknown'), 'node-traffic');
+});
+
 test('a workload on the host network is refused with the reason', (t) => {
   const cluster = buildCluster([app('exporter', { hostNetwork: true }), app('db')]);
   const result = resultOf(cluster, ['shop/exporter > shop/db TCP 5432'], 'shop/exporter');

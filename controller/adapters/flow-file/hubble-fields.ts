@@ -13,6 +13,11 @@ export function isPolicyVerdictEvent(eventType: unknown): boolean {
   return isObject(eventType) && eventType['type'] === 5;
 }
 
+/** Where a trace was taken: a packet that comes to its pod is seen on that pod's node. */
+export function isDeliveredAt(observationPoint: unknown): boolean {
+  return observationPoint === 'TO_ENDPOINT' || observationPoint === 101;
+}
+
 /** Three states: undefined when Hubble does not know. */
 export function isReplyOf(value: unknown): boolean | undefined {
   if (value === undefined || value === null) return undefined;

@@ -1,7 +1,7 @@
 import type { FlowLoss } from '../../model/flow.ts';
 import { protocolNumber } from '../../model/protocol.ts';
 import type { FlowLimits } from './flow-limits.ts';
-import { hubbleNode, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
+import { hubbleNode, isDeliveredAt, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
 import { isSnakeCased, snakeCased } from './hubble-names.ts';
 import { type HubblePacket, hubbleFlow, type TcpFlags } from './hubble-packet.ts';
 import { hubbleEndpoint, hubbleHints, hubblePeer } from './hubble-peer.ts';
@@ -79,6 +79,7 @@ function packetOutcome(
     flags: flagsOf(transport),
     isReply: isReplyOf(flow['is_reply']),
     hasReplyBit: flow['reply'] === true,
+    isDelivered: isDeliveredAt(flow['trace_observation_point']),
     isPolicyVerdict: verdict === 'denied' || isPolicyVerdictEvent(flow['event_type']),
   };
   return { kind: 'flow', flow: hubbleFlow(packet) };

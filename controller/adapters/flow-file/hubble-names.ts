@@ -8,6 +8,7 @@ const camelCase: ReadonlyMap<string, string> = new Map(
     'pod_name',
     'is_reply',
     'event_type',
+    'trace_observation_point',
     'source_port',
     'destination_port',
     'source_names',

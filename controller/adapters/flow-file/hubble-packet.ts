@@ -26,6 +26,8 @@ export interface HubblePacket {
   readonly isReply: boolean | undefined;
   /** The deprecated bit of old agents is set; when it is not set, that may mean that they did not know. */
   readonly hasReplyBit: boolean;
+  /** It was handed to the pod that it is for, so that this one runs on the reporting node. */
+  readonly isDelivered: boolean;
   /** A policy decided on this packet, which it does for the first one of a connection only. */
   readonly isPolicyVerdict: boolean;
 }
@@ -53,6 +55,7 @@ export function hubbleFlow(packet: HubblePacket): Flow {
     bytes: 0,
     source: 'hubble',
     node: packet.node,
+    ...(packet.isDelivered && direction === 'first' && packet.node !== '' && { serverNode: packet.node }),
   };
 }
 

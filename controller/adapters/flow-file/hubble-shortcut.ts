@@ -1,7 +1,7 @@
 import type { FlowPeer } from '../../model/flow.ts';
 import { protocolNumber } from '../../model/protocol.ts';
 import type { FlowLimits } from './flow-limits.ts';
-import { hubbleNode, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
+import { hubbleNode, isDeliveredAt, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
 import { hubbleFlow, type TcpFlags } from './hubble-packet.ts';
 import { type HubbleEndpoint, type HubbleHints, hubbleEndpoint, hubbleHints, hubblePeer } from './hubble-peer.ts';
 import { isObject, type JsonObject } from './json-record.ts';
@@ -50,6 +50,7 @@ interface Tail {
   readonly node: string;
   readonly isReply: boolean | undefined;
   readonly hasReplyBit: boolean;
+  readonly isDelivered: boolean;
   readonly isPolicyVerdict: boolean;
   readonly sourceHints: HubbleHints;
   readonly destinationHints: HubbleHints;
@@ -119,6 +120,7 @@ export class HubbleShortcut {
       flags: flagsOf(found[8]),
       isReply: tail.isReply,
       hasReplyBit: tail.hasReplyBit,
+      isDelivered: tail.isDelivered,
       isPolicyVerdict: tail.isPolicyVerdict,
     });
     return { kind: 'flow', flow };
@@ -176,6 +178,7 @@ function tailOf(record: JsonObject, limits: FlowLimits): Tail | undefined {
     node: hubbleNode(record['node_name'] ?? flow['node_name']),
     isReply: isReplyOf(flow['is_reply']),
     hasReplyBit: flow['reply'] === true,
+    isDelivered: isDeliveredAt(flow['trace_observation_point']),
     isPolicyVerdict: isPolicyVerdictEvent(flow['event_type']),
     sourceHints: hasHints ? hubbleHints(flow['source_names'], flow['source_service'], 'source', limits) : noHints,
     destinationHints: hasHints

@@ -46,6 +46,7 @@ export function encodeFlow(flow: Flow): string {
     port: flow.port === 0 ? undefined : flow.port,
     addressed: flow.addressed,
     translatedClient: flow.translatedClient,
+    serverNode: flow.serverNode,
     directed: flow.directed,
     verdict: flow.verdict,
     answered: flow.answered,
@@ -79,6 +80,7 @@ const flowKeys: ReadonlySet<string> = new Set([
   'port',
   'addressed',
   'translatedClient',
+  'serverNode',
   'directed',
   'verdict',
   'answered',
@@ -102,6 +104,7 @@ function decodeFlow(record: JsonObject, limits: FlowLimits): Flow {
     port: portField(record['port'], 'port'),
     addressed: decodeAddressed(record['addressed']),
     ...decodeTranslatedClient(record['translatedClient']),
+    ...decodeServerNode(record['serverNode']),
     protocol: decodeProtocol(record['protocol']),
     directed: required(truth(record['directed'], 'directed'), 'directed'),
     verdict: oneOf<FlowVerdict>(record['verdict'], verdicts, 'verdict'),
@@ -164,6 +167,11 @@ function decodeNames<Key extends 'kind' | 'namespace'>(
 function decodeTranslatedClient(value: unknown): Pick<Flow, 'translatedClient'> {
   const translatedClient = ipField(value, 'translatedClient');
   return translatedClient === undefined ? {} : { translatedClient };
+}
+
+function decodeServerNode(value: unknown): Pick<Flow, 'serverNode'> {
+  const serverNode = textField(value, 'serverNode');
+  return serverNode === undefined ? {} : { serverNode };
 }
 
 function decodeAddressed(value: unknown): Flow['addressed'] {

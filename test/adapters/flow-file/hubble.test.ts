@@ -62,6 +62,15 @@ test('a first packet makes its source the client and keeps the names of both sid
   });
 });
 
+test('a first packet that is handed to its pod tells the node of that pod', async (t) => {
+  const reply = { is_reply: true, l4: { TCP: established } };
+  const nodeOf = async (change: object) => (await only(hubbleLine({ ...change }))).serverNode;
+  t.is(await nodeOf({ trace_observation_point: 'TO_ENDPOINT' }), 'worker-1');
+  t.is(await nodeOf({ trace_observation_point: 101 }), 'worker-1');
+  t.is(await nodeOf({ trace_observation_point: 'TO_ENDPOINT', ...reply }), undefined);
+  t.is(await nodeOf({}), undefined);
+});
+
 test('a reply swaps the sides, and its source port is the server port', async (t) => {
   const flow = await only(
     hubbleLine({ is_reply: true, l4: { TCP: { source_port: 8080, destination_port: 40000, flags: { ACK: true } } } }),

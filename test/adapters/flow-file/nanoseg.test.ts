@@ -43,8 +43,12 @@ const flow: fc.Arbitrary<Flow> = fc
     bytes: fc.maxSafeNat(),
     source: fc.constantFrom(...flowSourceKinds),
     node: fc.oneof(fc.constant(''), name),
+    serverNode: optional(name),
   })
-  .map(({ lastsMs, ...rest }) => ({ ...rest, endMs: rest.timeMs + lastsMs }));
+  .map(({ lastsMs, serverNode, ...rest }) => {
+    const always = { ...rest, endMs: rest.timeMs + lastsMs };
+    return serverNode === undefined ? always : { ...always, serverNode };
+  });
 
 test('a flow that was written and read again is the same flow', (t) => {
   const read = nanosegLines(defaultFlowLimits);

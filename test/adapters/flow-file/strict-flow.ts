@@ -34,9 +34,10 @@ export function flowFaults(flow: Flow): string[] {
   const expect = (holds: boolean, what: string) => {
     if (!holds) faults.push(what);
   };
-  const { translatedClient, ...always } = flow;
+  const { translatedClient, serverNode, ...always } = flow;
   expect(sameKeys(always, flowKeys), 'keys');
   expect(translatedClient === undefined || isAddress(translatedClient), 'translatedClient');
+  expect(serverNode === undefined || serverNode !== '', 'serverNode');
   expect(isTime(flow.timeMs), 'timeMs');
   expect(isTime(flow.endMs) && flow.endMs >= flow.timeMs, 'endMs');
   expect(isInteger(flow.clientPort, 65535), 'clientPort');

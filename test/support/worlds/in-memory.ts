@@ -148,7 +148,8 @@ function peerOf(site: Site): AttributedPeer {
   const known = peers.get(identity);
   if (known !== undefined) return known;
   const replica = site.kind === 'pod' ? fnv1a(`${site.life.workload.namespace}/${site.life.name}`) : 0;
-  const peer = { endpoint: endpointOf(site), replica };
+  const node = site.kind === 'pod' ? { node: site.life.node.name } : {};
+  const peer = { endpoint: endpointOf(site), replica, ...node };
   peers.set(identity, peer);
   return peer;
 }
