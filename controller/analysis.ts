@@ -32,7 +32,8 @@ export interface AnalysisInput {
 /** A policy as it would be applied, with its proof. */
 export interface ProvedPolicy {
   readonly draft: PolicyDraft;
-  readonly rendering: Rendering;
+  /** Where the dialect says a part of the draft by other means than it was meant. */
+  readonly notes: Rendering['notes'];
   readonly yaml: string;
   readonly proof: Proof;
 }
@@ -143,7 +144,7 @@ function provedPolicy(
     return reading.kind === 'read' ? reading.value : undefined;
   });
   const proof = prove({ rendering, readBack: dialect.readBack(documents, rendering), connections }, world);
-  return { draft, rendering, yaml, proof };
+  return { draft, notes: rendering.notes, yaml, proof };
 }
 
 function heldBackIds({ heldBack }: Synthesised): ReadonlySet<ConnectionId> {

@@ -210,7 +210,7 @@ export function policyFile({ namespace, name }: { readonly namespace: string; re
   return `${namespace}/${name}.yaml`;
 }
 
-function policyReport({ draft, rendering, yaml, proof: made }: ProvedPolicy, notes: readonly string[]) {
+function policyReport({ draft, notes: ofDialect, yaml, proof: made }: ProvedPolicy, notes: readonly string[]) {
   const rules = (['ingress', 'egress'] as const).flatMap((direction) =>
     draft[direction].map((rule) => ({
       direction,
@@ -223,7 +223,7 @@ function policyReport({ draft, rendering, yaml, proof: made }: ProvedPolicy, not
     policy: draft.name,
     file: policyFile(draft),
     rules,
-    notes: [...notes, ...rendering.notes],
+    notes: [...notes, ...ofDialect],
     proof: {
       valid: made.valid,
       checks: [...made.checks],

@@ -67,19 +67,31 @@ function widestFamily(groups: readonly PodGroup[]): { key: string; members: read
 export function mergeNamespaces(groups: readonly PodGroup[], apart: string): PodGroups[] {
   const families = new Map<string, PodGroup[]>();
   for (const group of groups) {
-    const id = JSON.stringify([group.namespace === apart, group.selector]);
+    const id = `${group.namespace === apart} ${textOf(group.selector)}`;
     const family = families.get(id);
     if (family) family.push(group);
     else families.set(id, [group]);
   }
   return families
     .values()
-    .map((family) => ({
-      namespaces: family.map(({ namespace }) => namespace).sort(),
-      selector: (family[0] as PodGroup).selector,
-      workloads: family.flatMap(({ workloads }) => workloads).sort(),
-    }))
+    .map((family) => {
+      const [first] = family as [PodGroup, ...PodGroup[]];
+      return {
+        namespaces: family.map(({ namespace }) => namespace).sort(),
+        selector: first.selector,
+        workloads: family.length === 1 ? first.workloads : family.flatMap(({ workloads }) => workloads).sort(),
+      };
+    })
     .toArray();
+}
+
+const selectorTexts = new WeakMap<LabelSelector, string>();
+
+/** The chosen selector of a workload comes back with every workload that it talks to. */
+function textOf(selector: LabelSelector): string {
+  let text = selectorTexts.get(selector);
+  if (text === undefined) selectorTexts.set(selector, (text = JSON.stringify(selector)));
+  return text;
 }
 
 function compareGroups(a: PodGroup, b: PodGroup): number {

@@ -4,24 +4,43 @@
  */
 export function differences(expected: unknown, actual: unknown): string[] {
   const found: string[] = [];
-  compare(expected, actual, '', found);
+  compare(expected, actual, [], found);
   return found;
 }
 
-function compare(expected: unknown, actual: unknown, path: string, found: string[]): void {
+/** `path` holds keys and positions from the root, and is made into text only where there is a difference. */
+function compare(expected: unknown, actual: unknown, path: (string | number)[], found: string[]): void {
   if (Object.is(expected, actual)) return;
   if (!isObject(expected) || !isObject(actual) || Array.isArray(expected) !== Array.isArray(actual)) {
-    found.push(path);
+    found.push(pathText(path));
   } else if (Array.isArray(expected) && Array.isArray(actual)) {
-    if (expected.length !== actual.length) found.push(path);
-    else for (const [i, item] of expected.entries()) compare(item, actual[i], `${path}[${i}]`, found);
+    if (expected.length !== actual.length) found.push(pathText(path));
+    else for (let i = 0; i < expected.length; i++) compareAt(i, expected[i], actual[i], path, found);
   } else {
-    const at = path === '' ? '' : `${path}.`;
-    for (const key of Object.keys(expected)) compare(expected[key], own(actual, key), at + key, found);
+    for (const key of Object.keys(expected)) compareAt(key, expected[key], own(actual, key), path, found);
     for (const key of Object.keys(actual)) {
-      if (!Object.hasOwn(expected, key) && actual[key] !== undefined) found.push(at + key);
+      if (!Object.hasOwn(expected, key) && actual[key] !== undefined) found.push(pathText([...path, key]));
     }
   }
+}
+
+function compareAt(
+  step: string | number,
+  expected: unknown,
+  actual: unknown,
+  path: (string | number)[],
+  found: string[],
+): void {
+  path.push(step);
+  compare(expected, actual, path, found);
+  path.pop();
+}
+
+function pathText(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`;
+    return text === '' ? step : `${text}.${step}`;
+  }, '');
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

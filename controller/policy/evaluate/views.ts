@@ -111,6 +111,7 @@ export class Views {
   }
 
   #make(classes: readonly PodClass[]): View[] {
+    if (classes.length === 1) return [this.#view(classes)];
     const alike = new Map<string, PodClass[]>();
     const numbers = new Map<NamedPorts, number>();
     for (const each of classes) {
