@@ -92,8 +92,9 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     const workload = workloadOf(source, cluster);
     if (workload && of && isApiServer(destination)) return newApiServerClient(workload, evidence.firstMs - of.firstMs);
     if (!workload || !of) return undefined;
-    const sighted = evidence.sources.some((kind) => clusterWideSources.includes(kind)) ? running.get(workload.key) : 0;
-    const atWork = Math.max(of.replicas, Math.min(sighted ?? 0, replicaLimit));
+    const seesAll = evidence.sources.some((kind) => clusterWideSources.includes(kind));
+    const pods = seesAll ? running.get(workload.key) : undefined;
+    const atWork = pods === undefined ? of.replicas : Math.min(pods, replicaLimit);
     return singleReplica(connection, workload, atWork);
   };
 }

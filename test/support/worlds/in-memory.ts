@@ -130,7 +130,7 @@ export function sightingOf(event: TrafficEvent): Sighting {
     answered: event.verdict === 'denied' ? undefined : event.answered,
     connections: 1,
     bytes: 0,
-    source: 'conntrack',
+    source: 'hubble',
     client: peerOf(event.client),
     server: peerOf(event.server),
     port: event.port,
