@@ -85,7 +85,8 @@ function selectUnits(
 ): Unit[] {
   const needOf = new Map(needs.map((need) => [need.workload, need]));
   const units = new Map<string, Unit>();
-  for (const { workload, connections } of needs) {
+  for (const need of needs) {
+    const { workload, connections } = need;
     const choice = choiceOf(workload);
     const { namespace, name } = parseWorkloadKey(workload);
     if (choice.kind === 'none') {
@@ -96,9 +97,19 @@ function selectUnits(
       });
       continue;
     }
-    const workloads = choice.kind === 'exact' ? [workload] : choice.selects;
+    if (choice.kind === 'exact') {
+      units.set(workload, {
+        namespace,
+        selector: choice.selector,
+        workloads: [workload],
+        connections,
+        evidence: need.evidence,
+      });
+      continue;
+    }
+    const workloads = choice.selects;
     const needy = workloads.flatMap((member) => needOf.get(member) ?? []);
-    if (needy.length < workloads.length || !needy.every((need) => equalConnections(need.connections, connections))) {
+    if (needy.length < workloads.length || !needy.every((each) => equalConnections(each.connections, connections))) {
       const others = workloads.filter((member) => member !== workload);
       faults.push({
         because: 'indistinguishable-peer',

@@ -65,7 +65,7 @@ class Need {
   }
 
   sortedEvidence(): ConnectionId[] {
-    return [...new Set(this.evidence)].sort();
+    return this.evidence.length === 1 ? this.evidence : [...new Set(this.evidence)].sort();
   }
 }
 

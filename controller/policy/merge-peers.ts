@@ -65,9 +65,9 @@ function widestFamily(groups: readonly PodGroup[]): { key: string; members: read
  * the selector in all those namespaces selects exactly the union. The `apart` namespace (the policy's own) stays alone.
  */
 export function mergeNamespaces(groups: readonly PodGroup[], apart: string): PodGroups[] {
-  const families = new Map<string, PodGroup[]>();
+  const families = new Map<string | PodGroup, PodGroup[]>();
   for (const group of groups) {
-    const id = `${group.namespace === apart} ${textOf(group.selector)}`;
+    const id = group.namespace === apart ? group : textOf(group.selector);
     const family = families.get(id);
     if (family) family.push(group);
     else families.set(id, [group]);
