@@ -68,11 +68,20 @@ export function drawTraffic(deployed: Deployed, seed: number): TrafficEvent[] {
   return [...legitimate, ...attempts].sort((a, b) => a.timeMs - b.timeMs);
 }
 
-/** Connections of the plan of which there is any traffic: rare ones may find nobody to talk to. */
+/**
+ * Connections of the plan of which there is any traffic: rare ones may find nobody to talk to. Of the world outside, only
+ * those clients that came.
+ */
 export function connectionsSeen(traffic: readonly TrafficEvent[]): PlannedConnection[] {
-  return [...new Set(traffic.map(({ origin }) => origin))].filter(
-    (origin): origin is PlannedConnection => !('kind' in origin),
-  );
+  const byOrigin = Map.groupBy(traffic, ({ origin }) => origin);
+  return [...byOrigin].flatMap(([origin, events]) => {
+    if ('kind' in origin) return [];
+    if (origin.source.kind !== 'world') return [origin];
+    const came = new Set(events.map(({ client }) => client.ip));
+    return [
+      { ...origin, source: { ...origin.source, addresses: origin.source.addresses.filter((ip) => came.has(ip)) } },
+    ];
+  });
 }
 
 interface Stage {
