@@ -1,9 +1,10 @@
 import type { Analysis, AnalysedProposal } from '../../controller/analysis.ts';
 import { counted } from '../../controller/model/counted.ts';
 import type { HeldBack, Omission, OverGrant } from '../../controller/model/proposal.ts';
+import { endpointWords } from '../../controller/model/endpoint.ts';
 import { parseWorkloadKey, type WorkloadKey } from '../../controller/model/workload.ts';
 import { heldBackOf } from './analysis-report.ts';
-import { connectionWords, endpointWords } from './connection-words.ts';
+import { connectionWords } from './connection-words.ts';
 import { section } from './section.ts';
 import { renderTable } from './table.ts';
 

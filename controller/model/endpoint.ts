@@ -55,3 +55,19 @@ function idText(endpoint: Endpoint): string {
       return `unknown:${endpoint.reason}:${endpoint.address}`;
   }
 }
+
+/** An endpoint for people: `shop/Deployment/cart`, `node a`, `the API server`, `203.0.113.7`, `10.0.0.9 (no-owner)`. */
+export function endpointWords(endpoint: Endpoint): string {
+  switch (endpoint.kind) {
+    case 'workload':
+      return endpoint.workload;
+    case 'node':
+      return endpoint.name === '' ? 'some node' : `node ${endpoint.name}`;
+    case 'service':
+      return isApiServer(endpoint) ? 'the API server' : `service ${endpoint.namespace}/${endpoint.name}`;
+    case 'external':
+      return endpoint.address;
+    case 'unknown':
+      return `${endpoint.address === '' ? 'an unknown side' : endpoint.address} (${endpoint.reason})`;
+  }
+}

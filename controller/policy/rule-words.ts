@@ -1,5 +1,5 @@
 import { type Connection, replicaLimit } from '../model/connection.ts';
-import { type Endpoint, isApiServer } from '../model/endpoint.ts';
+import { endpointWords } from '../model/endpoint.ts';
 import type { DraftPeer, DraftPort, DraftRule, PolicyDraft } from '../model/policy-draft.ts';
 import { policyProtocols, protocolName } from '../model/protocol.ts';
 
@@ -60,11 +60,12 @@ function cut(items: readonly string[], limit: number, noun: string): string {
 
 /** `seen 312 times from 2 replicas, first 2026-11-01T10:00Z, last 2026-11-20T11:05Z (hubble)`. */
 export function evidenceWords({ evidence }: Connection): string {
-  const { allowed, audited, denied, clientReplicas, firstMs, lastMs, sources } = evidence;
+  const { allowed, audited, denied, answered, clientReplicas, firstMs, lastMs, sources } = evidence;
   const count = allowed + audited;
   const parts = [
     `${timesSeen(count)}${replicaWords(clientReplicas)}`,
     ...(denied > 0 ? [`${denied} denied`] : []),
+    ...(answered === 'no' ? ['never answered'] : []),
     `first ${minute(firstMs)}`,
     `last ${minute(lastMs)}`,
   ];
@@ -93,21 +94,6 @@ export function connectionWords(
   direction: 'ingress' | 'egress',
 ): string {
   return `${endpointWords(direction === 'ingress' ? source : destination)} ${protocolName(protocol)} ${port}`;
-}
-
-function endpointWords(endpoint: Endpoint): string {
-  switch (endpoint.kind) {
-    case 'workload':
-      return endpoint.workload;
-    case 'node':
-      return endpoint.name === '' ? 'some node' : `node ${endpoint.name}`;
-    case 'service':
-      return isApiServer(endpoint) ? 'the API server' : `service ${endpoint.namespace}/${endpoint.name}`;
-    case 'external':
-      return endpoint.address;
-    case 'unknown':
-      return `${endpoint.address === '' ? 'an unknown side' : endpoint.address} (${endpoint.reason})`;
-  }
 }
 
 function timesSeen(count: number): string {
