@@ -12,7 +12,7 @@ import { type Bench, rates, spread } from './measure.ts';
 
 const workloads = 300;
 const replicas = 3;
-const lines = 60_000;
+const lines = 200_000;
 const rounds = 5;
 const startMs = Date.UTC(2026, 0, 5);
 

@@ -38,15 +38,21 @@ const headKeys = ['time', 'uuid', 'emitter', 'verdict', 'ethernet', 'IP', 'l4', 
 /** Texts remembered of each kind; when there are more, all are forgotten. */
 const remembered = 65_536;
 const trialLines = 8192;
+/** Texts tried one by one before the long way. */
+const candidateLimit = 8;
 
 interface KnownEndpoint {
+  readonly text: string;
   readonly endpoint: HubbleEndpoint;
+  /** Tails seen after it as the destination. */
+  readonly tails: Tail[];
   /** The peer made of it last, for the next flow with the same address. */
   peer: FlowPeer | undefined;
   node: string;
 }
 
 interface Tail {
+  readonly text: string;
   readonly node: string;
   readonly isReply: boolean | undefined;
   readonly hasReplyBit: boolean;
@@ -67,6 +73,7 @@ const noHints: HubbleHints = { dnsNames: undefined, service: undefined };
 export class HubbleShortcut {
   readonly #limits: FlowLimits;
   readonly #endpoints = new Map<string, KnownEndpoint>();
+  readonly #byAddress = new Map<string, KnownEndpoint[]>();
   readonly #tails = new Map<string, Tail>();
   #lines = 0;
   #misses = 0;
@@ -81,26 +88,19 @@ export class HubbleShortcut {
     head.lastIndex = 0;
     const found = head.exec(line);
     if (found === null) return undefined;
-    const sourceAt = head.lastIndex;
-    const sourceEnd = line.indexOf(`}${beforeDestination}{`, sourceAt) + 1;
-    if (sourceEnd === 0) return undefined;
-    const destinationAt = sourceEnd + beforeDestination.length;
-    const destinationEnd = line.indexOf('},"', destinationAt) + 1;
-    if (destinationEnd === 0) return undefined;
-    const tailAt = destinationEnd + 1;
-    const tailEnd = line.lastIndexOf(',"time":"');
-    end.lastIndex = tailEnd;
-    if (tailEnd < tailAt || !end.test(line)) return undefined;
-
     this.#lines++;
-    const source = this.#endpoint(line.slice(sourceAt, sourceEnd));
-    const destination = this.#endpoint(line.slice(destinationAt, destinationEnd));
-    const tail = this.#tail(line.slice(tailAt, tailEnd));
-    const timeMs = parseRfc3339(found[1] as string);
-    if (source === undefined || destination === undefined || tail === undefined || timeMs === undefined)
-      return undefined;
     const sourceIp = found[2] as string;
     const destinationIp = found[3] as string;
+    const source = this.#endpointAt(line, head.lastIndex, sourceIp, `}${beforeDestination}{`);
+    if (source === undefined) return undefined;
+    const sourceEnd = head.lastIndex + source.text.length;
+    const destinationAt = sourceEnd + beforeDestination.length;
+    if (!line.startsWith(beforeDestination, sourceEnd)) return undefined;
+    const destination = this.#endpointAt(line, destinationAt, destinationIp, '},"');
+    if (destination === undefined) return undefined;
+    const tail = this.#tailAt(line, destinationAt + destination.text.length, destination);
+    const timeMs = parseRfc3339(found[1] as string);
+    if (tail === undefined || timeMs === undefined) return undefined;
     const from = peerOf(source, sourceIp, tail.sourceHints, tail.node);
     const to = peerOf(destination, destinationIp, tail.destinationHints, tail.node);
     const sourcePort = Number(found[4] ?? found[6]);
@@ -126,14 +126,57 @@ export class HubbleShortcut {
     return { kind: 'flow', flow };
   }
 
+  /**
+   * The endpoint whose text stands at this place. It is looked for among those seen with the address, because comparing is
+   * far cheaper than hashing so long a text; a stranger's end is told by what follows it in the usual layout.
+   */
+  #endpointAt(line: string, at: number, ip: string, follows: string): KnownEndpoint | undefined {
+    const candidates = this.#byAddress.get(ip);
+    if (candidates !== undefined) {
+      for (const known of candidates) if (line.slice(at, at + known.text.length) === known.text) return known;
+    }
+    const end = line.indexOf(follows, at) + 1;
+    const known = end === 0 ? undefined : this.#endpoint(line.slice(at, end));
+    if (known === undefined) return undefined;
+    if (candidates !== undefined && candidates.length < candidateLimit) candidates.push(known);
+    else {
+      if (this.#byAddress.size >= remembered) this.#byAddress.clear();
+      this.#byAddress.set(ip, [known]);
+    }
+    return known;
+  }
+
   #endpoint(text: string): KnownEndpoint | undefined {
     const known = this.#endpoints.get(text);
     if (known !== undefined) return known;
+    const kept = ownCopy(text);
     const read = this.#readOnce(text, (value): KnownEndpoint => {
-      return { endpoint: hubbleEndpoint(value, 'endpoint', this.#limits), peer: undefined, node: '' };
+      return {
+        text: kept,
+        endpoint: hubbleEndpoint(value, 'endpoint', this.#limits),
+        tails: [],
+        peer: undefined,
+        node: '',
+      };
     });
-    if (read !== undefined) remember(this.#endpoints, text, read);
+    if (read !== undefined) remember(this.#endpoints, kept, read);
     return read;
+  }
+
+  /** The tail after the destination, looked for among those seen after this destination before. */
+  #tailAt(line: string, commaAt: number, { tails }: KnownEndpoint): Tail | undefined {
+    if (!line.startsWith(',"', commaAt)) return undefined;
+    const at = commaAt + 1;
+    for (const known of tails) {
+      if (line.slice(at, at + known.text.length) === known.text && isEndAt(line, at + known.text.length)) return known;
+    }
+    const tailEnd = line.lastIndexOf(',"time":"');
+    if (tailEnd < at || !isEndAt(line, tailEnd)) return undefined;
+    const tail = this.#tail(line.slice(at, tailEnd));
+    if (tail === undefined) return undefined;
+    if (tails.length >= candidateLimit) tails.length = 0;
+    tails.push(tail);
+    return tail;
   }
 
   #tail(text: string): Tail | undefined {
@@ -141,8 +184,9 @@ export class HubbleShortcut {
     if (known !== undefined) return known;
     // A backslash could hide a key, and a second flow would replace the one that the line begins with.
     if (text.includes('\\') || text.includes('"flow"')) return undefined;
-    const read = this.#readOnce(`{"flow":{${text}}`, (record) => tailOf(record, this.#limits));
-    if (read !== undefined) remember(this.#tails, text, read);
+    const kept = ownCopy(text);
+    const read = this.#readOnce(`{"flow":{${text}}`, (record) => tailOf(record, kept, this.#limits));
+    if (read !== undefined) remember(this.#tails, kept, read);
     return read;
   }
 
@@ -161,11 +205,20 @@ export class HubbleShortcut {
 
 function remember<T>(known: Map<string, T>, text: string, value: T): void {
   if (known.size >= remembered) known.clear();
-  // A part of a string keeps the whole block that it was cut from in memory; this copy does not.
-  known.set(Buffer.from(text).toString(), value);
+  known.set(text, value);
 }
 
-function tailOf(record: JsonObject, limits: FlowLimits): Tail | undefined {
+/** A part of a string keeps the whole block that it was cut from in memory; this copy does not. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+function isEndAt(line: string, at: number): boolean {
+  end.lastIndex = at;
+  return end.test(line);
+}
+
+function tailOf(record: JsonObject, text: string, limits: FlowLimits): Tail | undefined {
   const flow = record['flow'];
   if (!isObject(flow) || headKeys.some((key) => key in flow)) return undefined;
   const hasHints = ['source_names', 'destination_names', 'source_service', 'destination_service'].some(
@@ -175,6 +228,7 @@ function tailOf(record: JsonObject, limits: FlowLimits): Tail | undefined {
     return undefined;
   }
   return {
+    text,
     node: hubbleNode(record['node_name'] ?? flow['node_name']),
     isReply: isReplyOf(flow['is_reply']),
     hasReplyBit: flow['reply'] === true,

@@ -34,8 +34,11 @@ export async function* textBlocks(chunks: AsyncIterable<Buffer>, limitBytes: num
     if (isOverLimit) {
       yield { text: '', isUtf8: true, tooLong: true };
       if (last > first) yield blockOf(chunk.subarray(first + 1, last));
-    } else {
-      yield blockOf(rest.length === 0 ? chunk.subarray(0, last) : Buffer.concat([...rest, chunk.subarray(0, last)]));
+    } else if (rest.length === 0) yield blockOf(chunk.subarray(0, last));
+    else {
+      // only the line that the chunks cut through is put together, and not the whole chunk copied for it
+      yield blockOf(Buffer.concat([...rest, chunk.subarray(0, first)]));
+      if (last > first) yield blockOf(chunk.subarray(first + 1, last));
     }
     const tail = chunk.subarray(last + 1);
     discarding = tail.length > limitBytes;
