@@ -16,7 +16,8 @@ export interface OwnEvidence {
   readonly byAddress: ConnectionSet;
 }
 
-type Numbers = Record<PolicyProtocol, Set<number>>;
+/** Made as they are needed: most peers have one port of one protocol. */
+type Numbers = Partial<Record<PolicyProtocol, number[]>>;
 
 /** Gathers the connections that the rules of a draft cite. The members of a joint draft are one. */
 export function ownEvidence(
@@ -28,9 +29,9 @@ export function ownEvidence(
   const workloads = new Map<WorkloadKey, Numbers>();
   const addresses = new Map<string, Numbers>();
   const add = <Key>(map: Map<Key, Numbers>, key: Key, protocol: PolicyProtocol, port: number): void => {
-    const numbers = map.get(key) ?? { TCP: new Set(), UDP: new Set(), SCTP: new Set() };
-    map.set(key, numbers);
-    numbers[protocol].add(port);
+    let numbers = map.get(key);
+    if (!numbers) map.set(key, (numbers = {}));
+    (numbers[protocol] ??= []).push(port);
   };
   for (const connection of cited) {
     const protocol = policyProtocolOf(connection.protocol);
@@ -65,5 +66,9 @@ function addressesOf(endpoint: Endpoint, apiServer: readonly string[]): readonly
 }
 
 function asConnections({ TCP, UDP, SCTP }: Numbers): ConnectionSet {
-  return connectionSet({ TCP: portSetOf(...TCP), UDP: portSetOf(...UDP), SCTP: portSetOf(...SCTP) });
+  return connectionSet({
+    ...(TCP && { TCP: portSetOf(...TCP) }),
+    ...(UDP && { UDP: portSetOf(...UDP) }),
+    ...(SCTP && { SCTP: portSetOf(...SCTP) }),
+  });
 }
