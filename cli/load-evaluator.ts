@@ -1,18 +1,11 @@
-import { Option } from 'commander';
 import { readCluster } from '../controller/adapters/workspace/read-cluster.ts';
-import { type CniName, cniNames } from '../controller/model/profile.ts';
+import type { CniName } from '../controller/model/profile.ts';
 import { cniProfile } from '../controller/policy/cni-profiles.ts';
 import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
 import { compilePolicies } from '../controller/policy/evaluate/compile-policies.ts';
 import { type Evaluator, evaluator } from '../controller/policy/evaluate/evaluator.ts';
 import { warnOfOtherPolicies } from './other-policies.ts';
 import { InputError, type Terminal } from './terminal.ts';
-
-export function cniOption(): Option {
-  return new Option('--cni <name>', 'network plugin that decides where plugins disagree')
-    .choices(cniNames)
-    .default('generic');
-}
 
 /** The evaluator for the cluster and the policies in a directory. Throws InputError with everything that is wrong there. */
 export async function loadEvaluator(directory: string, cni: CniName, terminal: Terminal): Promise<Evaluator> {

@@ -12,8 +12,9 @@ import { type Cluster, withCidrs, withObserved } from '../controller/model/clust
 import { counted } from '../controller/model/counted.ts';
 import { type FlowSourceKind, flowSourceKinds } from '../controller/model/flow.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
-import { type CniName, cniNames, defaultProfile, type Profile } from '../controller/model/profile.ts';
+import { type CniName, defaultProfile, type Profile } from '../controller/model/profile.ts';
 import { warnOfOtherPolicies } from './other-policies.ts';
+import { cniOption } from './cni-option.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { InputError, type Terminal } from './terminal.ts';
 
@@ -41,7 +42,7 @@ export function addObservationOptions(command: Command): Command {
       ),
     )
     .option('--profile <file>', 'SegmentationProfile (docs/profile.md)')
-    .addOption(new Option('--cni <name>', "network plugin; wins over the profile's").choices(cniNames))
+    .addOption(cniOption("network plugin; wins over the profile's"))
     .option('--strict', 'end with exit code 2 at the first record or manifest that cannot be used');
 }
 

@@ -3,7 +3,8 @@ import { formatConnections, isEmptyConnections } from '../../controller/model/co
 import { counted } from '../../controller/model/counted.ts';
 import type { CniName } from '../../controller/model/profile.ts';
 import type { Connectivity } from '../../controller/policy/evaluate/connectivity.ts';
-import { cniOption, loadEvaluator, unknownHint } from '../load-evaluator.ts';
+import { cniOption } from '../cni-option.ts';
+import { loadEvaluator, unknownHint } from '../load-evaluator.ts';
 import { connectionsJson, sideJson, sideText } from '../render/connection-json.ts';
 import { writeJsonArray } from '../render/json-array.ts';
 import { renderTable } from '../render/table.ts';
@@ -33,7 +34,7 @@ export function connectivityCommand(terminal: Terminal): Command {
     )
     .argument('<DIR>', 'directory or file of manifests and NetworkPolicies')
     .addOption(new Option('-o, --output <format>').choices(['table', 'json', 'dot']).default('table'))
-    .addOption(cniOption())
+    .addOption(cniOption('network plugin that decides where plugins disagree').default('generic'))
     .addHelpText('after', help)
     .action(async (directory: string, { output, cni }: Options) => {
       const evaluator = await loadEvaluator(directory, cni, terminal);

@@ -2,7 +2,8 @@ import { Command, Option } from 'commander';
 import { type ConnectionSet, formatConnections, isEmptyConnections } from '../../controller/model/connection-set.ts';
 import type { CniName } from '../../controller/model/profile.ts';
 import type { PairDifference } from '../../controller/policy/evaluate/difference.ts';
-import { cniOption, loadEvaluator, unknownHint } from '../load-evaluator.ts';
+import { cniOption } from '../cni-option.ts';
+import { loadEvaluator, unknownHint } from '../load-evaluator.ts';
 import { connectionsJson, sideJson, sideText } from '../render/connection-json.ts';
 import { writeJsonArray } from '../render/json-array.ts';
 import { renderTable } from '../render/table.ts';
@@ -29,7 +30,7 @@ export function diffCommand(terminal: Terminal): Command {
     .argument('<DIR_A>', 'directory or file of manifests and NetworkPolicies, before')
     .argument('<DIR_B>', 'the same, after')
     .addOption(new Option('-o, --output <format>').choices(['table', 'json']).default('table'))
-    .addOption(cniOption())
+    .addOption(cniOption('network plugin that decides where plugins disagree').default('generic'))
     .addHelpText('after', help)
     .action(async (before: string, after: string, { output, cni }: Options) => {
       const old = await loadEvaluator(before, cni, terminal);

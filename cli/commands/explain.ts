@@ -3,7 +3,8 @@ import { problem } from '../../controller/model/problem.ts';
 import { isPort } from '../../controller/model/port-set.ts';
 import type { CniName } from '../../controller/model/profile.ts';
 import { type PolicyProtocol, policyProtocols } from '../../controller/model/protocol.ts';
-import { cniOption, loadEvaluator, unknownHint } from '../load-evaluator.ts';
+import { cniOption } from '../cni-option.ts';
+import { loadEvaluator, unknownHint } from '../load-evaluator.ts';
 import { resolveParty } from '../resolve-party.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 
@@ -34,7 +35,7 @@ export function explainCommand(terminal: Terminal): Command {
     .argument('<DESTINATION>', 'workload or address')
     .argument('<PORT[/PROTOCOL]>', 'pod port; TCP when no protocol is given')
     .addOption(new Option('-o, --output <format>').choices(['text', 'json']).default('text'))
-    .addOption(cniOption())
+    .addOption(cniOption('network plugin that decides where plugins disagree').default('generic'))
     .addHelpText('after', help)
     .action(async (directory: string, from: string, to: string, portText: string, { output, cni }: Options) => {
       const evaluator = await loadEvaluator(directory, cni, terminal);

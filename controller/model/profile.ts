@@ -13,6 +13,14 @@ export const cniNames = [
 ] as const;
 export type CniName = (typeof cniNames)[number];
 
+/** Other names that people know plugins by. */
+const cniAliases: Readonly<Record<string, CniName>> = { 'azure-cni': 'azure-npm', 'azure-cni/npm': 'azure-npm' };
+
+/** The plugin of that name, or undefined for a name that is none. */
+export function cniNamed(name: string): CniName | undefined {
+  return cniNames.find((known) => known === name) ?? (Object.hasOwn(cniAliases, name) ? cniAliases[name] : undefined);
+}
+
 /** What a person decides once for a namespace or a cluster; every number in it has a default in `defaultProfile`. */
 export interface Profile {
   readonly cni: CniName;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cidrSet, parseCidr } from '../../model/cidr.ts';
 import { type Problem, problem } from '../../model/problem.ts';
-import { cniNames, defaultProfile, type Profile } from '../../model/profile.ts';
+import { cniNamed, cniNames, defaultProfile, type Profile } from '../../model/profile.ts';
 import { policyProtocols } from '../../model/protocol.ts';
 import { fieldPath } from '../inventory/faults.ts';
 import { namespaceName, objectNameText, portNumber } from '../inventory/field-schemas.ts';
@@ -16,6 +16,13 @@ const duration = z.string().transform((text, context) => {
   const ms = Number(parts?.[1]) * unitMs[(parts?.[2] ?? 's') as keyof typeof unitMs];
   if (ms > 0) return ms;
   context.addIssue(`not a duration: ${JSON.stringify(text.slice(0, 80))}; write 5s, 5m, 24h or 7d`);
+  return z.NEVER;
+});
+
+const cni = z.string().transform((name, context) => {
+  const known = cniNamed(name);
+  if (known !== undefined) return known;
+  context.addIssue(`expected one of ${cniNames.join(', ')}, got ${JSON.stringify(name.slice(0, 80))}`);
   return z.NEVER;
 });
 
@@ -56,7 +63,7 @@ const profileSchema = z.strictObject({
   metadata: z.object({ name: objectNameText.optional(), namespace: namespaceName.optional() }).optional(),
   spec: z
     .strictObject({
-      cni: z.enum(cniNames).optional(),
+      cni: cni.optional(),
       learning: z
         .strictObject({
           bin: duration.optional(),
