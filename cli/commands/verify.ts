@@ -8,6 +8,7 @@ import { indexCluster } from '../../controller/policy/evaluate/cluster-index.ts'
 import { compilePolicies } from '../../controller/policy/evaluate/compile-policies.ts';
 import { evaluator } from '../../controller/policy/evaluate/evaluator.ts';
 import { type Replay, type ReplayedConnection, replay } from '../../controller/policy/replay.ts';
+import { type SuspicionJudge, suspicionJudge } from '../../controller/policy/suspicion.ts';
 import { unknownHint } from '../load-evaluator.ts';
 import { addObservationOptions, type ObservationOptions, observeTraffic, reportLeftOut } from '../observe-traffic.ts';
 import { warnOfOtherPolicies } from '../other-policies.ts';
@@ -50,12 +51,22 @@ export function verifyCommand(terminal: Terminal): Command {
       const { cluster, profile, traffic } = observed;
       const index = indexCluster(cluster);
       const inForce = replaced(cluster.policies, policies);
-      const result = replay(traffic, evaluator(index, compilePolicies(index, inForce), cniProfile(profile.cni)));
+      const replayed = replay(traffic, evaluator(index, compilePolicies(index, inForce), cniProfile(profile.cni)));
+      const suspicionOf = suspicionJudge(cluster, traffic, profile);
+      const result = { ...replayed, denied: replayed.denied.map((denied) => withSuspicion(denied, suspicionOf)) };
       terminal.out(options.output === 'json' ? replayJson(result) : replayTable(result));
       reportLeftOut(observed, terminal);
       if (result.unknown.length > 0) terminal.err(`${unknownHint(profile.cni)}\n`);
       if (result.denied.length > 0) terminal.exit(exitCode.finding);
     });
+}
+
+/** A denied connection that analyze would have held back is told apart from one that a rule is missing for. */
+function withSuspicion(denied: ReplayedConnection, suspicionOf: SuspicionJudge): ReplayedConnection {
+  const because = suspicionOf(denied.connection)?.because;
+  return because === undefined
+    ? denied
+    : { ...denied, message: `${denied.message} (analyze holds it back: ${because})` };
 }
 
 function replaced(existing: readonly NetworkPolicy[], given: readonly NetworkPolicy[]): NetworkPolicy[] {

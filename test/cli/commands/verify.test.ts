@@ -85,3 +85,15 @@ test('to verify nothing is an error: policies of another API are named, and are 
   t.regex(err, /not judged: 1 CiliumNetworkPolicy \(cilium\.io\)/);
   t.regex(err, /PoliciesMissing/);
 });
+
+test('a denied connection that analyze holds back says so', async (t) => {
+  const probe = flowLine('shop/cart > 169.254.169.254 80').replace(',"reserved":"world"', '');
+  const { report } = await verify(t, '{ port: 8080 }', flowLine('shop/web > shop/cart 8080') + probe);
+  t.deepEqual(report['denied'], []);
+  const egress = policy('{ port: 8080 }').replace('[Ingress]', '[Ingress, Egress]');
+  const dir = await directoryOf(t, { 'cluster.yaml': tinyShop, 'policy.yaml': egress, 'flows.jsonl': probe });
+  const paths = ['--cluster', join(dir, 'cluster.yaml'), '--policies', join(dir, 'policy.yaml')];
+  const { out, code } = await runCli('verify', ...paths, '--flows', join(dir, 'flows.jsonl'));
+  t.is(code, 1);
+  t.regex(out, /169\.254\.169\.254 TCP 80: .*\(analyze holds it back: metadata-service\)/);
+});
