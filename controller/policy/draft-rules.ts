@@ -1,6 +1,12 @@
 import type { Cluster } from '../model/cluster.ts';
 import { type CidrSet, cidrSetOf, hasAddress, parseIp, unionAddresses } from '../model/cidr.ts';
-import { type ConnectionSet, connectionSet, equalConnections, formatConnections } from '../model/connection-set.ts';
+import {
+  type ConnectionSet,
+  connectionSet,
+  equalConnections,
+  formatConnections,
+  isEmptyConnections,
+} from '../model/connection-set.ts';
 import type { ConnectionId } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import type { DraftPeer, DraftPort, DraftRule, RuleReason } from '../model/policy-draft.ts';
@@ -51,10 +57,6 @@ class Need {
     else this.#ports[protocol] = new Set([port]);
   }
 
-  close(protocol: PolicyProtocol, port: number): void {
-    this.#ports[protocol]?.delete(port);
-  }
-
   portsOf(protocol: PolicyProtocol): ReadonlySet<number> {
     return this.#ports[protocol] ?? noPort;
   }
@@ -82,7 +84,9 @@ export function draftRules(
   const apiServer = new Need();
   const nodes = new Need();
   const dns: Demand[] = [];
+  const worldly = direction === 'ingress' ? worldDemands(subjects, demands, context) : new Set<Demand>();
   for (const demand of demands) {
+    if (worldly.has(demand)) continue;
     const { peer } = demand;
     switch (peer.kind) {
       case 'workload':
@@ -106,14 +110,14 @@ export function draftRules(
   const needs = [...workloads]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([workload, need]) => ({ workload, connections: need.connections(), evidence: need.sortedEvidence() }));
-  const { rules: podRules, faults } = choosePeers(namespace, needs, context);
-  const world = direction === 'ingress' ? takeWorld(subjects, external, context) : undefined;
+  const { rules: podRules, faults: podFaults } = choosePeers(namespace, needs, context);
+  const { rules: dnsRules, faults: dnsFaults } = draftDnsRules(dns, namespace, context);
   const rules: DraftRule[] = [
     ...joinEqualPorts(podRules, externalRules(external, context)).map(({ connections, peers, evidence }) =>
       rule(peers, connections, 'learned', evidence, context.cni),
     ),
-    ...(world ? [world] : []),
-    ...dnsRules(dns, namespace, context),
+    ...worldRules([...worldly], context),
+    ...dnsRules,
     ...addressRules(
       nodes,
       'node-traffic',
@@ -127,7 +131,7 @@ export function draftRules(
       context,
     ),
   ];
-  return { rules, faults };
+  return { rules, faults: [...podFaults, ...dnsFaults] };
 }
 
 function needOf<K>(needs: Map<K, Need>, key: K): Need {
@@ -206,39 +210,33 @@ function compareText(a: string, b: string): number {
 }
 
 /**
- * Takes the ports on which an exposed workload has more external clients than the profile wants listed, and opens them
- * to every address outside of the cluster instead. Ports with few clients stay listed by address.
+ * The demands of external clients on ports that an exposed workload opens to more of them than the profile wants listed.
+ * Those are opened to every address outside of the cluster; ports with few clients stay listed by address.
  */
-function takeWorld(
+function worldDemands(
   subjects: readonly WorkloadKey[],
-  external: Map<string, Need>,
-  { profile, infrastructure, cni }: DraftingContext,
-): DraftRule | undefined {
-  const world = new Need();
+  demands: readonly Demand[],
+  { profile, infrastructure }: DraftingContext,
+): ReadonlySet<Demand> {
+  const external = demands.filter(({ peer }) => peer.kind === 'external');
+  if (external.length === 0) return new Set();
   const inside = cidrSetOf(...infrastructure.insideCidrs);
-  for (const protocol of policyProtocols) {
-    const clients = new Map<number, string[]>();
-    for (const [address, need] of external) {
-      for (const port of need.portsOf(protocol)) clients.set(port, [...(clients.get(port) ?? []), address]);
-    }
-    for (const [port, addresses] of clients) {
-      const exposed = subjects.some((workload) => infrastructure.isExposed(workload, port));
-      if (exposed && addresses.length > profile.external.clientsBeforeWorld) world.open(protocol, port);
-    }
-  }
-  for (const [address, need] of external) {
-    if (isInside(address, inside)) continue;
-    const taken = policyProtocols.some((protocol) => {
-      const ports = [...need.portsOf(protocol)].filter((port) => world.portsOf(protocol).has(port));
-      for (const port of ports) need.close(protocol, port);
-      return ports.length > 0;
-    });
-    if (taken) world.evidence.push(...need.evidence);
-    if (policyProtocols.every((protocol) => need.portsOf(protocol).size === 0)) external.delete(address);
-  }
-  if (world.evidence.length === 0) return undefined;
+  const byPort = Map.groupBy(external, ({ protocol, port }) => `${protocol} ${port}`);
+  const open = [...byPort.values()].filter((some) => {
+    const clients = new Set(some.map(({ peer }) => (peer.kind === 'external' ? peer.address : '')));
+    const exposed = subjects.some((workload) => infrastructure.isExposed(workload, some[0]?.port ?? 0));
+    return exposed && clients.size > profile.external.clientsBeforeWorld;
+  });
+  const outside = ({ peer }: Demand) => peer.kind === 'external' && !isInside(peer.address, inside);
+  return new Set(open.flat().filter(outside));
+}
+
+function worldRules(demands: readonly Demand[], { infrastructure, cni }: DraftingContext): DraftRule[] {
+  if (demands.length === 0) return [];
+  const need = new Need();
+  for (const demand of demands) need.add(demand);
   const peer: DraftPeer = { kind: 'world', except: infrastructure.insideCidrs };
-  return rule([peer], world.connections(), 'open-to-world', world.sortedEvidence(), cni);
+  return [rule([peer], need.connections(), 'open-to-world', need.sortedEvidence(), cni)];
 }
 
 function isInside(address: string, inside: CidrSet): boolean {
@@ -247,8 +245,8 @@ function isInside(address: string, inside: CidrSet): boolean {
 }
 
 /** Cluster DNS is asked on UDP and TCP both: a truncated answer makes a resolver ask again on TCP, which is rare to see. */
-function dnsRules(demands: readonly Demand[], namespace: string, context: DraftingContext): DraftRule[] {
-  if (demands.length === 0) return [];
+function draftDnsRules(demands: readonly Demand[], namespace: string, context: DraftingContext): DraftedRules {
+  if (demands.length === 0) return { rules: [], faults: [] };
   const { infrastructure, choiceOf, cni, connections } = context;
   const need = new Need();
   for (const demand of demands) need.add(demand);
@@ -257,16 +255,23 @@ function dnsRules(demands: readonly Demand[], namespace: string, context: Drafti
     need.open('UDP', port);
   }
   const evidence = need.sortedEvidence();
-  const asked = infrastructure.dnsWorkloads.filter((workload) => choiceOf(workload).kind === 'exact');
-  const needs = asked.map((workload) => ({ workload, connections: need.connections(), evidence }));
-  const pods = choosePeers(namespace, needs, context).rules.flatMap(({ peers }) => peers);
-  const seen = new Set(
-    demands.flatMap(({ connection: { destination } }) =>
-      destination.kind === 'external' ? [destination.address] : [],
-    ),
-  );
+  const asked = new Set<string>();
+  for (const { connection } of demands) {
+    const { destination } = connection;
+    if (destination.kind === 'external') asked.add(destination.address);
+    if (destination.kind === 'workload') asked.add(destination.workload);
+  }
+  const servers = infrastructure.dnsWorkloads.filter((workload) => {
+    const choice = choiceOf(workload);
+    const alone = choice.kind === 'shared' && choice.selects.every((one) => infrastructure.dnsWorkloads.includes(one));
+    return asked.has(workload) || choice.kind === 'exact' || alone;
+  });
+  const needs = servers.map((workload) => ({ workload, connections: need.connections(), evidence }));
+  const { rules: podRules, faults } = choosePeers(namespace, needs, context);
+  if (faults.length > 0) return { rules: [], faults };
+  const pods = podRules.flatMap(({ peers }) => peers);
   const addresses = [nodeLocalDnsAddress, metadataServerAddress].filter(
-    (address) => seen.has(address) || (address === nodeLocalDnsAddress && infrastructure.hasNodeLocalDns),
+    (address) => asked.has(address) || (address === nodeLocalDnsAddress && infrastructure.hasNodeLocalDns),
   );
   const caches = addresses.map((address) => ({
     kind: 'cidr' as const,
@@ -275,7 +280,7 @@ function dnsRules(demands: readonly Demand[], namespace: string, context: Drafti
     network: undefined,
     dnsNames: connections.dnsNamesOf({ kind: 'external', address }),
   }));
-  return [rule([...pods, ...caches], need.connections(), 'cluster-dns', evidence, cni)];
+  return { rules: [rule([...pods, ...caches], need.connections(), 'cluster-dns', evidence, cni)], faults: [] };
 }
 
 function addressRules(need: Need, because: RuleReason, peer: DraftPeer, { cni }: DraftingContext): DraftRule[] {
@@ -289,6 +294,8 @@ function rule(
   evidence: readonly ConnectionId[],
   cni: CniProfile,
 ): DraftRule {
+  // to the API, no peers and no ports mean all of them: whoever gets here with an empty list has a bug, not a policy
+  if (peers.length === 0 || isEmptyConnections(connections)) throw new Error('a rule without peers or ports');
   return { peers, ports: draftPorts(connections, cni), because, evidence };
 }
 

@@ -428,3 +428,47 @@ test('ICMP is listed as not expressible', (t) => {
     'protocol-not-expressible',
   ]);
 });
+
+test('DNS servers that share their labels are asked together', (t) => {
+  const server = (name: string) => ({ name, namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } });
+  const cluster = buildCluster([app('cart'), server('coredns'), server('coredns-canary')]);
+  const draft = draftOf(cluster, ['shop/cart > kube-system/coredns UDP 53'], 'shop/cart');
+  t.deepEqual(
+    podPeers(draft.egress[0]?.peers ?? []).map(({ workloads }) => workloads),
+    [[keyOf('kube-system/coredns'), keyOf('kube-system/coredns-canary')]],
+  );
+});
+
+test('a DNS server in a namespace that no label names refuses the policy instead of a rule to everybody', (t) => {
+  const cluster = buildCluster([
+    app('cart'),
+    { name: 'coredns', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } },
+  ]);
+  const bare = new Map([...cluster.namespaces.keys()].map((name) => [name, { name, labels: {} }]));
+  const result = resultOf({ ...cluster, namespaces: bare }, ['shop/cart > kube-system/coredns UDP 53'], 'shop/cart');
+  t.is(result.kind === 'refused' && result.because, 'no-namespace-label');
+});
+
+test('a client of two protocols on one exposed port is opened to the world on both, with the evidence of each', (t) => {
+  const exposure = {
+    workload: keyOf('shop/web'),
+    port: 8443,
+    through: 'LoadBalancer',
+    by: 'x',
+    hidesClients: false,
+  } as const;
+  const cluster = buildCluster([app('web')], {
+    exposures: [
+      { ...exposure, protocol: 'TCP' },
+      { ...exposure, protocol: 'UDP' },
+    ],
+  });
+  const clients = [1, 2, 3, 4, 5, 6].flatMap((n) => [
+    `198.51.100.${n} > shop/web TCP 8443`,
+    `198.51.100.${n} > shop/web UDP 8443`,
+  ]);
+  const draft = draftOf(cluster, [...clients, '198.51.100.1 > shop/web TCP 9090'], 'shop/web');
+  t.deepEqual(ports(draft, 'ingress').sort(), ['TCP 8443 UDP 8443', 'TCP 9090']);
+  const world = draft.ingress.find(({ because }) => because === 'open-to-world');
+  t.is(world?.evidence.length, 12);
+});
