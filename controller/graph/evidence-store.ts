@@ -13,6 +13,12 @@ const answeredWords = ['unknown', 'no', 'yes'] as const;
 const markModulus = 89;
 const markWords = 3;
 
+/** Where a row keeps the hashes of one side's pods; 0 is an empty slot. */
+interface ReplicaSlots {
+  get(row: number, i: number): number;
+  set(row: number, i: number, hash: number): void;
+}
+
 /**
  * Evidence per connection, a fixed number of bytes however many flows there are. Whatever is added is added by a union,
  * a least, a most or a sum that stops at its limit, so that order and grouping leave no trace.
@@ -22,6 +28,14 @@ export class EvidenceStore {
   readonly #widths: readonly number[];
   readonly #finestMs: number;
   readonly #recent: RecentKeys;
+  readonly #clients: ReplicaSlots = {
+    get: (row, i) => this.table.word(row, column.clientReplicas + i),
+    set: (row, i, hash) => this.table.setWord(row, column.clientReplicas + i, hash),
+  };
+  readonly #servers: ReplicaSlots = {
+    get: (row, i) => this.table.half(row, halfColumn.serverReplicas + i),
+    set: (row, i, hash) => this.table.setHalf(row, halfColumn.serverReplicas + i, hash),
+  };
 
   constructor(binMs: number, rememberedConnections: number) {
     this.#finestMs = binMs;
@@ -58,8 +72,8 @@ export class EvidenceStore {
     if (bytes > 0) this.#addBytes(row, bytes);
     this.#addSpan(row, timeMs, endMs);
     this.#addBin(row, bin);
-    if (client.replica !== 0) this.#addReplica(row, halfColumn.clientReplicas, shortHash(client.replica));
-    if (server.replica !== 0) this.#addReplica(row, halfColumn.serverReplicas, shortHash(server.replica));
+    if (client.replica !== 0) this.#addReplica(row, this.#clients, client.replica);
+    if (server.replica !== 0) this.#addReplica(row, this.#servers, shortHash(server.replica));
     const answered = sighting.answered === undefined ? 0 : sighting.answered ? 2 : 1;
     this.#addMeta(row, answered, clientNodeBits(sighting), sourceBit(sighting.source));
   }
@@ -75,8 +89,8 @@ export class EvidenceStore {
     this.#addSpan(row, delta.firstMs, delta.lastMs);
     this.#addBins(row, { level, bins: delta.bins.map((start) => Math.floor(start / delta.binMs)) });
     delta.marks.forEach((mark, i) => this.#orWord(row, column.marks + i, mark));
-    for (const replica of delta.clientReplicas) this.#addReplica(row, halfColumn.clientReplicas, replica);
-    for (const replica of delta.serverReplicas) this.#addReplica(row, halfColumn.serverReplicas, replica);
+    for (const replica of delta.clientReplicas) this.#addReplica(row, this.#clients, replica);
+    for (const replica of delta.serverReplicas) this.#addReplica(row, this.#servers, replica);
     const sources = delta.sources.reduce((bits, source) => bits | sourceBit(source), 0);
     this.#addMeta(row, answeredWords.indexOf(delta.answered), clientNodeWords.indexOf(delta.clientNode), sources);
   }
@@ -97,8 +111,8 @@ export class EvidenceStore {
       bins,
       binMs,
       incidences: binLevel(meta) === 0 ? bins.length : Math.max(binLimit + 1, this.#markCount(row)),
-      clientReplicas: this.#replicaCount(row, halfColumn.clientReplicas),
-      serverReplicas: this.#replicaCount(row, halfColumn.serverReplicas),
+      clientReplicas: this.#replicaCount(row, this.#clients),
+      serverReplicas: this.#replicaCount(row, this.#servers),
       sources: sourceSets[sourceBits(meta)] ?? [],
       answered: answeredWords[answeredOf(meta)] ?? 'unknown',
       clientNode: clientNodeWords[clientNodeOf(meta)] ?? 'unknown',
@@ -110,8 +124,8 @@ export class EvidenceStore {
     return {
       ...evidence,
       marks: Array.from({ length: markWords }, (_word, i) => this.table.word(row, column.marks + i)),
-      clientReplicas: this.#replicas(row, halfColumn.clientReplicas),
-      serverReplicas: this.#replicas(row, halfColumn.serverReplicas),
+      clientReplicas: this.#replicas(row, this.#clients),
+      serverReplicas: this.#replicas(row, this.#servers),
     };
   }
 
@@ -165,27 +179,28 @@ export class EvidenceStore {
   }
 
   /** Keeps the smallest distinct hashes, ascending: which they are does not depend on the order of arrival. */
-  #addReplica(row: number, field: number, replica: number): void {
+  /** Keeps the smallest hashes, ascending: the same in any order of arrival. */
+  #addReplica(row: number, slots: ReplicaSlots, replica: number): void {
     let candidate = replica;
     for (let i = 0; i < replicaLimit; i++) {
-      const kept = this.table.half(row, field + i);
+      const kept = slots.get(row, i);
       if (kept === candidate) return;
-      if (kept !== 0 && kept < candidate) continue;
-      this.table.setHalf(row, field + i, candidate);
-      if (kept === 0) return;
-      candidate = kept;
+      if (kept === 0 || candidate < kept) {
+        slots.set(row, i, candidate);
+        candidate = kept;
+      }
+      if (candidate === 0) return;
     }
   }
 
-  #replicaCount(row: number, field: number): number {
+  #replicaCount(row: number, slots: ReplicaSlots): number {
     let count = 0;
-    while (count < replicaLimit && this.table.half(row, field + count) !== 0) count++;
+    while (count < replicaLimit && slots.get(row, count) !== 0) count++;
     return count;
   }
 
-  #replicas(row: number, field: number): number[] {
-    const count = this.#replicaCount(row, field);
-    return Array.from({ length: count }, (_, i) => this.table.half(row, field + i));
+  #replicas(row: number, slots: ReplicaSlots): number[] {
+    return Array.from({ length: this.#replicaCount(row, slots) }, (_, i) => slots.get(row, i));
   }
 
   /** Distinct residues of the finest bins: never more than there were bins. */
@@ -214,7 +229,7 @@ function verdictColumn(verdict: FlowVerdict): number {
   }
 }
 
-/** 16 bits tell three replicas apart well enough; two that collide count as one, which only ever holds back more. */
+/** 16 bits are enough for servers: no decision hangs on their exact number. */
 function shortHash(replica: number): number {
   return (replica ^ (replica >>> 16)) & 0xffff || 1;
 }

@@ -1,11 +1,11 @@
-const rowWords = 28;
+const rowWords = 30;
 const pageBits = 12;
 const pageRows = 1 << pageBits;
 const pageMask = pageRows - 1;
 
 /**
- * Word offsets inside of a row. The first six words are the doubles of `doubleColumn`, the words from `clientReplicas`
- * on hold the half words of `halfColumn`.
+ * Word offsets inside of a row. The first six words are the doubles of `doubleColumn`, the last two hold the half words of
+ * `halfColumn`.
  */
 export const column = {
   source: 6,
@@ -22,15 +22,17 @@ export const column = {
   bins: 14,
   /** 96 bits, one for each residue of the finest bins. */
   marks: 22,
+  /** The smallest hashes of the pods that were the client; whole words, because a suspicion hangs on their number. */
+  clientReplicas: 25,
 } as const;
 
 export const doubleColumn = { bytes: 0, firstMs: 1, lastMs: 2 } as const;
 
 /** Offsets in half words. */
-export const halfColumn = { clientReplicas: 50, serverReplicas: 53 } as const;
+export const halfColumn = { serverReplicas: 56 } as const;
 
 /**
- * All evidence in one growing table of numbers, one row of 112 bytes per connection, in pages that are never copied: a
+ * All evidence in one growing table of numbers, one row of 120 bytes per connection, in pages that are never copied: a
  * million JavaScript objects would cost several times the memory, and most of the time in the garbage collector.
  */
 export class EvidenceTable {

@@ -34,7 +34,7 @@ export interface ConnectionDelta extends EvidenceDelta {
 export interface EvidenceDelta extends Omit<Evidence, 'incidences' | 'clientReplicas' | 'serverReplicas'> {
   /** Three words: bit `bin mod 89` is set for each of the finest bins that it was seen in. */
   readonly marks: readonly number[];
-  /** The smallest 16-bit hashes of the pods on either side, ascending, at most `replicaLimit`. */
+  /** The smallest hashes of the pods on either side, ascending, at most `replicaLimit`; of 32 bits for clients, 16 for servers. */
   readonly clientReplicas: readonly number[];
   readonly serverReplicas: readonly number[];
 }

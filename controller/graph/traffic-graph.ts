@@ -38,7 +38,7 @@ export interface EndpointAttributes {
 }
 
 /**
- * Endpoints as nodes (by `endpointId`), an edge per ordered pair, and 112 bytes of evidence per connection, however many
+ * Endpoints as nodes (by `endpointId`), an edge per ordered pair, and 120 bytes of evidence per connection, however many
  * flows there are. The same sightings give the same graph in any order, but for one thing: a connection that is reported
  * twice with more than `rememberedConnections` others in between is counted twice.
  */
