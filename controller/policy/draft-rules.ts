@@ -224,7 +224,10 @@ function worldDemands(
   const byPort = Map.groupBy(external, ({ protocol, port }) => `${protocol} ${port}`);
   const open = [...byPort.values()].filter((some) => {
     const clients = new Set(some.map(({ peer }) => (peer.kind === 'external' ? peer.address : '')));
-    const exposed = subjects.some((workload) => infrastructure.isExposed(workload, some[0]?.port ?? 0));
+    const [first] = some;
+    const exposed =
+      first !== undefined &&
+      subjects.some((workload) => infrastructure.isExposed(workload, first.protocol, first.port));
     return exposed && clients.size > profile.external.clientsBeforeWorld;
   });
   const outside = ({ peer }: Demand) => peer.kind === 'external' && !isInside(peer.address, inside);

@@ -1,5 +1,6 @@
 import { cidrSetOf, formatAddresses, unionAddresses } from '../model/cidr.ts';
 import { apiServerCallers, type Cluster, hostAddresses, type WebhookBackend } from '../model/cluster.ts';
+import type { PolicyProtocol } from '../model/protocol.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { clusterDnsLabels, nodeLocalDnsLabel, privateRanges } from './guardrails.ts';
 
@@ -21,9 +22,9 @@ export interface Infrastructure {
   /** Whether a pod of the workload runs, or ran, on that node. */
   runsOn(workload: WorkloadKey, node: string): boolean;
   /** Whether clients from outside may reach that port. */
-  isExposed(workload: WorkloadKey, port: number): boolean;
+  isExposed(workload: WorkloadKey, protocol: PolicyProtocol, port: number): boolean;
   /** Whether they then arrive with a node's address instead of their own. */
-  hidesClients(workload: WorkloadKey, port: number): boolean;
+  hidesClients(workload: WorkloadKey, protocol: PolicyProtocol, port: number): boolean;
   /** Whether the API server speaks with an address of that node. */
   holdsApiServer(node: string): boolean;
   webhooksOf(workload: WorkloadKey): readonly WebhookBackend[];
@@ -36,8 +37,10 @@ export function infrastructure(cluster: Cluster): Infrastructure {
     if (node === undefined || virtual) continue;
     nodesOf.set(workload, (nodesOf.get(workload) ?? new Set()).add(node));
   }
-  const exposed = new Set(exposures.map(({ workload, port }) => `${workload} ${port}`));
-  const hidden = new Set(exposures.filter((e) => e.hidesClients).map(({ workload, port }) => `${workload} ${port}`));
+  const exposed = new Set(exposures.map(({ workload, protocol, port }) => `${workload} ${protocol} ${port}`));
+  const hidden = new Set(
+    exposures.filter((e) => e.hidesClients).map(({ workload, protocol, port }) => `${workload} ${protocol} ${port}`),
+  );
   const apiServerNodes = new Set(
     nodes.filter(({ ips }) => ips.some((ip) => apiServer.ips.includes(ip))).map(({ name }) => name),
   );
@@ -53,8 +56,8 @@ export function infrastructure(cluster: Cluster): Infrastructure {
     insideCidrs: cidrs.complete ? known : formatAddresses(unionAddresses(inside, cidrSetOf(...privateRanges))),
     onHostNetwork: (workload) => workloads.get(workload)?.hostNetwork ?? false,
     runsOn: (workload, node) => nodesOf.get(workload)?.has(node) ?? false,
-    isExposed: (workload, port) => exposed.has(`${workload} ${port}`),
-    hidesClients: (workload, port) => hidden.has(`${workload} ${port}`),
+    isExposed: (workload, protocol, port) => exposed.has(`${workload} ${protocol} ${port}`),
+    hidesClients: (workload, protocol, port) => hidden.has(`${workload} ${protocol} ${port}`),
     holdsApiServer: (node) => apiServerNodes.has(node),
     webhooksOf: (workload) => webhooks.filter((webhook) => webhook.workload === workload),
   };

@@ -139,7 +139,7 @@ function placeNode(
   direction: 'ingress' | 'egress',
   node: string,
   subject: Endpoint,
-  { port, evidence }: Connection,
+  { protocol: number, port, evidence }: Connection,
   { infrastructure, cni }: SortingContext,
 ): Placed {
   if (direction === 'egress' || subject.kind !== 'workload') return nodesOrUnknown(direction, infrastructure);
@@ -150,7 +150,9 @@ function placeNode(
   if (calls && infrastructure.holdsApiServer(node)) return apiServerOrUnknown(infrastructure);
   const ownNode =
     evidence.clientNode === 'unknown' ? infrastructure.runsOn(subject.workload, node) : evidence.clientNode === 'own';
-  if (ownNode && cni.ownNodeExempt !== 'no' && !infrastructure.hidesClients(subject.workload, port)) {
+  const protocol = policyProtocolOf(number);
+  const hidden = protocol !== undefined && infrastructure.hidesClients(subject.workload, protocol, port);
+  if (ownNode && cni.ownNodeExempt !== 'no' && !hidden) {
     return { because: 'node-exempt', message: "a pod's own node always reaches it (kubelet probes)" };
   }
   return nodesOrUnknown(direction, infrastructure);

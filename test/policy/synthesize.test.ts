@@ -472,3 +472,16 @@ test('a client of two protocols on one exposed port is opened to the world on bo
   const world = draft.ingress.find(({ because }) => because === 'open-to-world');
   t.is(world?.evidence.length, 12);
 });
+
+test('a port that is exposed on TCP only is not opened to the world on UDP', (t) => {
+  const through = 'LoadBalancer' as const;
+  const cluster = buildCluster([app('web')], {
+    exposures: [{ workload: keyOf('shop/web'), protocol: 'TCP', port: 8443, through, by: 'x', hidesClients: false }],
+  });
+  const clients = [1, 2, 3, 4, 5, 6].map((n) => `198.51.100.${n} > shop/web UDP 8443`);
+  const draft = draftOf(cluster, clients, 'shop/web');
+  t.deepEqual(
+    draft.ingress.map(({ because, evidence }) => [because, evidence.length]),
+    [['learned', 6]],
+  );
+});
