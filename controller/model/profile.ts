@@ -1,4 +1,6 @@
 import type { CidrSet } from './cidr.ts';
+import type { Labels } from './label-selector.ts';
+import type { ProposalChange } from './policy-proposal.ts';
 
 /** Network plugins whose differences nanoseg knows; `generic` promises only what the API itself promises. */
 export const cniNames = [
@@ -21,8 +23,20 @@ export function cniNamed(name: string): CniName | undefined {
   return cniNames.find((known) => known === name) ?? (Object.hasOwn(cniAliases, name) ? cniAliases[name] : undefined);
 }
 
+/** How far nanoseg may go in a namespace. */
+export const modes = [
+  /** Flows are counted; there are no proposals. */
+  'observe',
+  /** Proposals are made, proved and judged in shadow, decisions are collected; no policy is written. */
+  'propose',
+  /** What is validly approved is applied. */
+  'enforce',
+] as const;
+export type Mode = (typeof modes)[number];
+
 /** What a person decides once for a namespace or a cluster; every number in it has a default in `defaultProfile`. */
 export interface Profile {
+  readonly mode: Mode;
   readonly cni: CniName;
   readonly learning: LearningThresholds;
   /** Namespaces that get no proposals; their workloads are still peers. */
@@ -38,6 +52,51 @@ export interface Profile {
   readonly scanTargets: number;
   /** Propose one policy for workloads that no label tells apart, instead of only offering it. */
   readonly jointPolicies: boolean;
+  readonly approvals: ApprovalRules;
+  /** What happens to a managed policy that was edited, deleted or lost its label. */
+  readonly drift: 'repair' | 'report';
+  readonly guard: RollbackGuard;
+  /** A rule that nothing used for so long is left out of the next proposal; undefined: never. */
+  readonly unusedAfterMs: number | undefined;
+  readonly closedNamespace: ClosedNamespaceRules;
+}
+
+export interface ApprovalRules {
+  /** Distinct approvers that a proposal needs. */
+  readonly required: number;
+  /** An approval that is older than this when it would be acted on counts for nothing. */
+  readonly expiryMs: number;
+  /** `claimed`: approvers whom nobody authenticated count too, and everything that shows them says so. */
+  readonly identity: 'stamped' | 'claimed';
+  /** Any of these rules approves by itself; empty: every change needs people. */
+  readonly automatic: readonly AutoApprovalRule[];
+}
+
+/** All conditions must hold. */
+export interface AutoApprovalRule {
+  /** For people: it stands in the record of what it approved. */
+  readonly name: string;
+  readonly changes: readonly Exclude<ProposalChange, 'None'>[];
+  /** Labels that the namespace must carry; empty: any namespace that the profile is for. */
+  readonly namespaceLabels: Labels;
+}
+
+/** When an apply is taken back by itself: within `durationMs` after it, when any of the counts is passed. */
+export interface RollbackGuard {
+  readonly durationMs: number;
+  /** More denied connections of the baseline than this. */
+  readonly deniedConnections: number;
+  /** More pods of the workload that were ready before and are not any more than this. */
+  readonly unreadyPods: number;
+}
+
+/** What happens to a namespace of which every workload is enforced. */
+export interface ClosedNamespaceRules {
+  /** Propose a default-deny for everything that comes later. */
+  readonly propose: boolean;
+  /** What a new workload gets once that is in force: nothing until reviewed, or everything for `learnForMs`. */
+  readonly newWorkloads: 'deny' | 'learn';
+  readonly learnForMs: number;
 }
 
 export interface LearningThresholds {
@@ -84,6 +143,7 @@ export interface ConnectionPattern {
 const minuteMs = 60_000;
 
 export const defaultProfile: Profile = {
+  mode: 'propose',
   cni: 'generic',
   learning: {
     binMs: 5 * minuteMs,
@@ -102,4 +162,9 @@ export const defaultProfile: Profile = {
   refused: [],
   scanTargets: 10,
   jointPolicies: false,
+  approvals: { required: 1, expiryMs: 7 * 24 * 60 * minuteMs, identity: 'stamped', automatic: [] },
+  drift: 'repair',
+  guard: { durationMs: 10 * minuteMs, deniedConnections: 0, unreadyPods: 0 },
+  unusedAfterMs: undefined,
+  closedNamespace: { propose: true, newWorkloads: 'deny', learnForMs: 24 * 60 * minuteMs },
 };

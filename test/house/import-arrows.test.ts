@@ -50,6 +50,8 @@ test('every ring imports only what lies before it', async (t) => {
     const ring = ringOf(from);
     if (ring === undefined || !core.includes(ring) || !to.startsWith('controller/')) return false;
     const target = ringOf(to);
+    // the ports are the core's own page of what it wants of the world
+    if (ring === 'reconcile' && to === 'controller/ports.ts') return false;
     return target === undefined || (target !== ring && !(mayImport[ring] ?? []).includes(target));
   });
   t.deepEqual(wrong, []);

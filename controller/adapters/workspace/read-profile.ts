@@ -147,6 +147,7 @@ type ProfileSpec = NonNullable<z.infer<typeof profileSchema>['spec']>;
 function withDefaults(spec: ProfileSpec): Profile {
   const { learning, external, clusterCidrs } = defaultProfile;
   return {
+    ...defaultProfile,
     cni: spec.cni ?? defaultProfile.cni,
     learning: {
       binMs: spec.learning?.bin ?? learning.binMs,
