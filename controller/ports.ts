@@ -131,8 +131,14 @@ export interface ObjectStore {
   updateStatus<Type extends KubernetesObject>(object: Type): Promise<Type>;
   /** Sets annotations (null removes one) and leaves all else as it is. */
   annotate(ref: ObjectRef, annotations: Readonly<Record<string, string | null>>): Promise<void>;
-  /** Server-side apply with nanoseg's field manager, without force; answers with what is stored now. */
-  applyPolicy(policy: NetworkPolicy, options: { readonly dryRun: boolean }): Promise<NetworkPolicy>;
+  /**
+   * Server-side apply with nanoseg's field manager; answers with what is stored now. `force` takes fields back that
+   * others changed, and is only for policies that nanoseg manages.
+   */
+  applyPolicy(
+    policy: NetworkPolicy,
+    options: { readonly dryRun: boolean; readonly force?: boolean },
+  ): Promise<NetworkPolicy>;
   /** With a `uid`, only that very object; it being gone already is fine. */
   remove(ref: ObjectRef, uid?: string): Promise<void>;
 }

@@ -74,7 +74,7 @@ export interface ProposalStatus {
   /** RFC 3339 with milliseconds: decisions stamped before this do not count (a rollback or rejection came in between). */
   readonly notBefore?: string;
   /** The change under way: written before the first policy is, so that a crash in between is finished and not forgotten. */
-  readonly applying?: { readonly digest: string; readonly revision: number; readonly startedAt: string };
+  readonly applying?: Operation;
   /** What is in force. */
   readonly enforced?: Revision;
   /** What was in force before, newest first, at most `keptRevisions`; `policies` empty: nothing was. */
@@ -159,6 +159,19 @@ export interface Revision {
   readonly approvedBy: readonly string[];
   /** Ids of connections, as `ProposalSpec.evidence`. */
   readonly baseline: readonly string[];
+}
+
+/** A change of the policies in force, from its decision to its end. */
+export interface Operation {
+  /** `Restore`: back to a former revision; `Retire`: to no policy of nanoseg. */
+  readonly kind: 'Apply' | 'Restore' | 'Retire';
+  /** What will be in force; `policies` empty: nothing. */
+  readonly target: Revision;
+  /** Users or the rule that decided it, as in `Revision.approvedBy`. */
+  readonly by: string;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly startedAt: string;
 }
 
 /** A connection outside of the baseline of an enforced workload. */
