@@ -80,6 +80,62 @@ export const problemCodes = {
     means: 'The output directory or a file in it cannot be written.',
     fix: 'Check the path, its permissions and the space on the disk.',
   },
+  ProposalNotFound: {
+    means: 'No proposal has the name that was given.',
+    fix: 'nanoseg proposals -A lists all of them; write namespace/name.',
+  },
+  ProposalAmbiguous: {
+    means: 'Several proposals fit the name that was given.',
+    fix: 'Write namespace/kind/name, or the name of the proposal itself.',
+  },
+  ProposalChanged: {
+    means: 'A proposal is not any more what was shown, so that nothing was decided about it.',
+    fix: 'Look at it again with nanoseg show and nanoseg diff --previous, and decide about what it is now.',
+  },
+  DecisionImpossible: {
+    means: 'The state of a proposal does not allow the decision; nothing was decided about it.',
+    fix: 'nanoseg show says what the proposal waits for.',
+  },
+  ConfirmationMissing: {
+    means: 'A decision needs a yes, and nobody is there to be asked.',
+    fix: 'Add --yes where no terminal is; with --digest it holds for that digest alone.',
+  },
+  EditUnusable: {
+    means: 'An edited proposal cannot be saved, or its editor could not be run; the proposal is as it was.',
+    fix: 'Correct the text in the file that is named and edit again; EDITOR names the editor.',
+  },
+  KubeconfigUnusable: {
+    means: 'There is no kubeconfig, or it does not name a cluster and a user.',
+    fix: 'Name one with --kubeconfig or KUBECONFIG, or a directory with --workspace.',
+  },
+  ClusterUnreachable: {
+    means: 'The API server does not answer, or not in time.',
+    fix: 'Check the network, the context (--context) and the server with kubectl version.',
+  },
+  NotAuthenticated: {
+    means: 'The API server does not accept the credentials of the kubeconfig.',
+    fix: 'Log in again; kubectl auth can-i --list uses the same credentials.',
+  },
+  NotPermitted: {
+    means: 'The user lacks a right in the cluster.',
+    fix: 'Ask for the right that is named; the ClusterRoles nanoseg-viewer, nanoseg-approver and nanoseg-admin carry them.',
+  },
+  NotInstalled: {
+    means: 'The cluster does not know the resources of nanoseg.',
+    fix: 'Check the context (--context), or install nanoseg: kubectl apply -k examples/install.',
+  },
+  ObjectChanged: {
+    means: 'Somebody else changed or made the object at the same time; nothing was written.',
+    fix: 'Do it again: the command reads the object anew.',
+  },
+  ObjectMissing: {
+    means: 'An object that the command needs does not exist.',
+    fix: 'Check the name and the namespace that the message gives.',
+  },
+  RequestRefused: {
+    means: 'The API server or an admission webhook refuses the object.',
+    fix: 'The message is what the server says of it.',
+  },
 } as const satisfies Record<string, { readonly means: string; readonly fix: string }>;
 
 export type ProblemCode = keyof typeof problemCodes;
