@@ -8,7 +8,7 @@ import { indexCluster } from '../../controller/policy/evaluate/cluster-index.ts'
 import { compilePolicies } from '../../controller/policy/evaluate/compile-policies.ts';
 import { evaluator } from '../../controller/policy/evaluate/evaluator.ts';
 import { type Replay, type ReplayedConnection, replay } from '../../controller/policy/replay.ts';
-import { type SuspicionJudge, suspicionJudge } from '../../controller/policy/suspicion.ts';
+import { habitsIn, type SuspicionJudge, suspicionJudge } from '../../controller/policy/suspicion.ts';
 import { unknownHint } from '../load-evaluator.ts';
 import { addObservationOptions, type ObservationOptions, observeTraffic, reportLeftOut } from '../observe-traffic.ts';
 import { warnOfOtherPolicies } from '../other-policies.ts';
@@ -52,7 +52,7 @@ export function verifyCommand(terminal: Terminal): Command {
       const index = indexCluster(cluster);
       const inForce = replaced(cluster.policies, policies);
       const replayed = replay(traffic, evaluator(index, compilePolicies(index, inForce), cniProfile(profile.cni)));
-      const suspicionOf = suspicionJudge(cluster, traffic, profile);
+      const suspicionOf = suspicionJudge(cluster, habitsIn(traffic), profile);
       const result = { ...replayed, denied: replayed.denied.map((denied) => withSuspicion(denied, suspicionOf)) };
       terminal.out(options.output === 'json' ? replayJson(result) : replayTable(result));
       reportLeftOut(observed, terminal);

@@ -1,4 +1,3 @@
-import type { Cluster } from '../model/cluster.ts';
 import { type CidrSet, cidrSetOf, hasAddress, parseIp, unionAddresses } from '../model/cidr.ts';
 import {
   type ConnectionSet,
@@ -15,22 +14,17 @@ import type { Profile } from '../model/profile.ts';
 import { type PolicyProtocol, policyProtocols } from '../model/protocol.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { choosePeers, type PeerFault } from './choose-peers.ts';
-import type { NamespaceLabel, SelectorChoice } from './choose-selector.ts';
+import type { ClusterNaming } from './cluster-naming.ts';
 import type { CniProfile } from './cni-profiles.ts';
 import { externalBlocks } from './external-blocks.ts';
 import { metadataServerAddress, nodeLocalDnsAddress } from './guardrails.ts';
-import type { Infrastructure } from './infrastructure.ts';
 import type { Demand } from './sort-connections.ts';
 
 /** What drafting needs to know of the world; one value for all workloads of a run. */
-export interface DraftingContext {
-  readonly cluster: Cluster;
+export interface DraftingContext extends ClusterNaming {
   readonly connections: ConnectionSource;
   readonly profile: Profile;
   readonly cni: CniProfile;
-  readonly infrastructure: Infrastructure;
-  readonly choiceOf: (workload: WorkloadKey) => SelectorChoice;
-  readonly namespaceLabelOf: (namespace: string) => NamespaceLabel | undefined;
 }
 
 export interface DraftedRules {

@@ -2,7 +2,7 @@ import type { Cluster } from '../model/cluster.ts';
 import { type Connection, isEvidence, replicaLimit } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { type Endpoint, type EndpointId, endpointId, isApiServer } from '../model/endpoint.ts';
-import type { FlowSourceKind } from '../model/flow.ts';
+import { type FlowSourceKind, flowSourceKinds } from '../model/flow.ts';
 import type { Profile } from '../model/profile.ts';
 import type { HeldBackReason } from '../model/proposal.ts';
 import { parseWorkloadKey, type Workload, type WorkloadKey } from '../model/workload.ts';
@@ -36,13 +36,15 @@ interface SourceHabits {
   readonly failedBins: Map<number, Set<number>>;
 }
 
-/**
- * Judges connections against the guardrails and the profile, knowing all connections of the window: a scan shows only
- * in the sum of what a source tries.
- */
-export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile: Profile): SuspicionJudge {
-  const answering = sourcesThatShowAnswers(seen);
-  const running = runningPods(cluster);
+/** What every source does over all of its connections: a scan shows only in the sum of what a source tries. */
+export interface Habits {
+  of(source: Endpoint): SourceHabits | undefined;
+  /** Sources of flows that show answers at all; from the others, an unanswered connection means nothing. */
+  readonly answering: ReadonlySet<FlowSourceKind>;
+}
+
+/** One pass over all connections of the window, the same for every profile. */
+export function habitsIn(seen: ConnectionSource): Habits {
   const habits = new Map<EndpointId, SourceHabits>();
   // the graph has one object for each endpoint, which is found faster than the text of its id
   const known = new Map<Endpoint, SourceHabits>();
@@ -55,21 +57,34 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     known.set(endpoint, of);
     return of;
   };
+  const answering = new Set<FlowSourceKind>();
+  const perhapsFailed: Connection[] = [];
   for (const connection of seen.connections()) {
-    if (!connection.directed) continue;
-    const { source, destination, evidence } = connection;
+    const { source, destination, directed, evidence } = connection;
+    if (evidence.answered === 'yes') for (const kind of evidence.sources) answering.add(kind);
+    if (!directed) continue;
     const server = habitsOf(destination);
     server.replicas = Math.max(server.replicas, evidence.serverReplicas);
     const of = habitsOf(source);
     of.firstMs = Math.min(of.firstMs, evidence.firstMs);
     of.replicas = Math.max(of.replicas, evidence.clientReplicas);
+    if (failed(connection, flowSourceSet)) perhapsFailed.push(connection);
+  }
+  for (const connection of perhapsFailed) {
     if (!failed(connection, answering)) continue;
+    const { evidence } = connection;
+    const of = habitsOf(connection.source);
     of.failedTargets++;
     const bins = of.failedBins.get(evidence.binMs) ?? new Set();
     for (const bin of evidence.bins) bins.add(bin);
     of.failedBins.set(evidence.binMs, bins);
   }
+  return { of: (source) => known.get(source) ?? habits.get(endpointId(source)), answering };
+}
 
+/** Judges connections against the guardrails and the profile. */
+export function suspicionJudge(cluster: Cluster, habits: Habits, profile: Profile): SuspicionJudge {
+  const running = runningPods(cluster);
   return (connection) => {
     const { source, destination, evidence } = connection;
     const refused = profile.refused.find((pattern) => matchesPattern(pattern, connection));
@@ -79,10 +94,10 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
     const listed = suspiciousDestinations.find((suspicious) => isListed(suspicious, connection));
     if (listed) return { because: listed.because, message: listed.message };
 
-    const of = known.get(source) ?? habits.get(endpointId(source));
+    const of = habits.of(source);
     if (of && of.failedTargets >= profile.scanTargets) {
       const duringScan = evidence.bins.every((bin) => of.failedBins.get(evidence.binMs)?.has(bin));
-      if (failed(connection, answering) || duringScan) {
+      if (failed(connection, habits.answering) || duringScan) {
         return {
           because: 'scan',
           message: `its source tried ${of.failedTargets} targets that did not answer or were denied, and this one was seen only meanwhile`,
@@ -99,6 +114,8 @@ export function suspicionJudge(cluster: Cluster, seen: ConnectionSource, profile
   };
 }
 
+const flowSourceSet: ReadonlySet<FlowSourceKind> = new Set(flowSourceKinds);
+
 /**
  * Running pods of each workload by the inventory: for a source that sees the whole cluster, replicas are at work also where
  * no flow showed them, so that less evidence of the others never clears the one. A source that sees one node (conntrack)
@@ -114,15 +131,6 @@ function runningPods({ pods }: Cluster): ReadonlyMap<WorkloadKey, number> {
 
 function workloadOf(endpoint: Endpoint, cluster: Cluster): Workload | undefined {
   return endpoint.kind === 'workload' ? cluster.workloads.get(endpoint.workload) : undefined;
-}
-
-/** Sources of flows that show answers at all; from the others, an unanswered connection means nothing. */
-function sourcesThatShowAnswers(seen: ConnectionSource): ReadonlySet<FlowSourceKind> {
-  const kinds = new Set<FlowSourceKind>();
-  for (const { evidence } of seen.connections()) {
-    if (evidence.answered === 'yes') for (const kind of evidence.sources) kinds.add(kind);
-  }
-  return kinds;
 }
 
 /** Denied, refused, or a single packet without an answer where answers can be seen. */

@@ -8,14 +8,13 @@ import type { DraftRule, PolicyDraft } from '../model/policy-draft.ts';
 import type { Profile } from '../model/profile.ts';
 import type { RefusalReason, Refused, SynthesisResult } from '../model/proposal.ts';
 import { parseWorkloadKey, type Workload, type WorkloadKey } from '../model/workload.ts';
-import { chooseSelector, type SelectorChoice, uniqueNamespaceLabel } from './choose-selector.ts';
+import type { SelectorChoice } from './choose-selector.ts';
+import { type ClusterNaming, clusterNaming } from './cluster-naming.ts';
 import type { CniProfile } from './cni-profiles.ts';
 import type { PeerFault } from './choose-peers.ts';
 import { type DraftingContext, draftPorts, draftRules } from './draft-rules.ts';
-import { infrastructure } from './infrastructure.ts';
-import { selectionIndex } from './selection-index.ts';
 import { type Demand, type SortedConnections, sortConnections } from './sort-connections.ts';
-import { suspicionJudge } from './suspicion.ts';
+import { habitsIn, type SuspicionJudge, suspicionJudge } from './suspicion.ts';
 
 export interface SynthesisInput {
   readonly cluster: Cluster;
@@ -24,13 +23,22 @@ export interface SynthesisInput {
   readonly cni: CniProfile;
 }
 
-/** Makes the draft of one workload at a time; what all workloads share is worked out once. */
-export type Synthesizer = (workload: WorkloadKey) => SynthesisResult;
+/** What a synthesizer works with; its parts are for runs with other profiles and other traffic too. */
+export interface SynthesizerParts extends Omit<SynthesisInput, 'cluster'> {
+  readonly naming: ClusterNaming;
+  readonly suspicionOf: SuspicionJudge;
+}
+
+/**
+ * Makes the draft of one workload at a time; what all workloads share is worked out once. `seen` is what it is made from
+ * in place of all connections: with some of them left out, or with denied ones that an amendment asks for.
+ */
+export type Synthesizer = (workload: WorkloadKey, seen?: ConnectionSource) => SynthesisResult;
 
 /** All workloads outside of exempt namespaces, ascending. */
 export function synthesize(input: SynthesisInput): SynthesisResult[] {
   const make = synthesizer(input);
-  return subjectsOf(input.cluster, input.profile).map(make);
+  return subjectsOf(input.cluster, input.profile).map((workload) => make(workload));
 }
 
 /** The workloads that proposals are made for, ascending. */
@@ -42,40 +50,19 @@ export function subjectsOf({ workloads }: Cluster, { exemptNamespaces }: Profile
 }
 
 export function synthesizer({ cluster, connections, profile, cni }: SynthesisInput): Synthesizer {
-  const index = selectionIndex(cluster);
-  const choices = new Map<WorkloadKey, SelectorChoice>();
-  const choiceOf = (key: WorkloadKey): SelectorChoice => {
-    const known = choices.get(key);
-    if (known) return known;
-    const workload = cluster.workloads.get(key);
-    const choice = workload ? chooseSelector(workload, index) : { kind: 'none' as const };
-    choices.set(key, choice);
-    return choice;
-  };
-  const namespaceLabels = new Map(
-    cluster.namespaces
-      .values()
-      .map((namespace) => [namespace.name, uniqueNamespaceLabel(namespace, cluster.namespaces)]),
-  );
-  const context: DraftingContext = {
-    cluster,
-    connections,
-    profile,
-    cni,
-    infrastructure: infrastructure(cluster),
-    choiceOf,
-    namespaceLabelOf: (name) => namespaceLabels.get(name),
-  };
-  const names = policyNames(cluster);
-  const suspicionOf = suspicionJudge(cluster, connections, profile);
+  const suspicionOf = suspicionJudge(cluster, habitsIn(connections), profile);
+  return synthesizerOf({ naming: clusterNaming(cluster), connections, profile, cni, suspicionOf });
+}
 
-  const sort = (subjects: readonly WorkloadKey[]): SortedConnections => {
-    const seen =
-      subjects.length === 1 ? connections.connectionsOf(subjects[0] as WorkloadKey) : gather(subjects, connections);
-    return sortConnections(new Set(subjects), seen, { infrastructure: context.infrastructure, cni, suspicionOf });
-  };
+export function synthesizerOf({ naming, connections, profile, cni, suspicionOf }: SynthesizerParts): Synthesizer {
+  const { cluster, choiceOf, policyNames } = naming;
+  const context: DraftingContext = { ...naming, connections, profile, cni };
 
-  return (key) => {
+  return (key, seen = connections) => {
+    const sort = (subjects: readonly WorkloadKey[]): SortedConnections => {
+      const own = subjects.length === 1 ? seen.connectionsOf(subjects[0] as WorkloadKey) : gather(subjects, seen);
+      return sortConnections(new Set(subjects), own, { infrastructure: naming.infrastructure, cni, suspicionOf });
+    };
     const sorted = sort([key]);
     const { heldBack, omissions } = sorted;
     const noEvidence = (message: string) => ({
@@ -93,7 +80,7 @@ export function synthesizer({ cluster, connections, profile, cni }: SynthesisInp
     if (workload.hostNetwork) {
       return refuse('host-network', 'its pods use the network of their node, where policies do not select them');
     }
-    if (!connections.connectionsOf(key).some(isEvidence)) return noEvidence('no flow that passed was seen of it');
+    if (!seen.connectionsOf(key).some(isEvidence)) return noEvidence('no flow that passed was seen of it');
     const choice = choiceOf(key);
     switch (choice.kind) {
       case 'none':
@@ -110,7 +97,7 @@ export function synthesizer({ cluster, connections, profile, cni }: SynthesisInp
         break;
     }
     if (sorted.demands.length === 0) return noEvidence('all that was seen of it is held back or cannot be written');
-    const made = draft([key], choice.selector, names.get(key) as string, sorted.demands, context);
+    const made = draft([key], choice.selector, policyNames.get(key) as string, sorted.demands, context);
     if ('faults' in made) {
       const [first] = made.faults;
       return refuse(first.because, made.faults.map(({ message }) => message).join('; '), first.sharedWith);
@@ -188,19 +175,6 @@ function webhookRules(
         .map(({ connection }) => connection.id)
         .sort(),
     }));
-}
-
-/** `nanoseg-<workload>`, with the kind where another workload of the namespace has the same name. */
-function policyNames({ workloads }: Cluster): Map<WorkloadKey, string> {
-  const bearers = new Map<string, number>();
-  for (const { namespace, name } of workloads.values()) {
-    bearers.set(`${namespace}/${name}`, (bearers.get(`${namespace}/${name}`) ?? 0) + 1);
-  }
-  const nameOf = ({ namespace, kind, name }: Workload) =>
-    bearers.get(`${namespace}/${name}`) === 1
-      ? objectName('nanoseg', name)
-      : objectName('nanoseg', name, kind.toLowerCase());
-  return new Map(workloads.values().map((workload) => [workload.key, nameOf(workload)]));
 }
 
 /**
