@@ -1,6 +1,6 @@
 import type { CidrSet } from './cidr.ts';
 import type { Labels } from './label-selector.ts';
-import type { ProposalChange } from './policy-proposal.ts';
+import type { Condition, ProposalChange } from './policy-proposal.ts';
 
 /** Network plugins whose differences nanoseg knows; `generic` promises only what the API itself promises. */
 export const cniNames = [
@@ -17,6 +17,9 @@ export type CniName = (typeof cniNames)[number];
 
 /** Other names that people know plugins by. */
 const cniAliases: Readonly<Record<string, CniName>> = { 'azure-cni': 'azure-npm', 'azure-cni/npm': 'azure-npm' };
+
+/** Every name that `cniNamed` knows. */
+export const cniSpellings: readonly string[] = [...cniNames, ...Object.keys(cniAliases)];
 
 /** The plugin of that name, or undefined for a name that is none. */
 export function cniNamed(name: string): CniName | undefined {
@@ -139,6 +142,38 @@ export interface ConnectionPattern {
   /** `TCP`, `UDP`, `SCTP`; undefined: every protocol. */
   readonly protocol: string | undefined;
 }
+
+/** What a SegmentationProfile says back: whether nanoseg can use it, and how far its namespace (or the cluster) is. */
+export interface ProfileStatus {
+  readonly observedGeneration: number;
+  /** Holder of the Lease: the replica that decides. */
+  readonly controller?: string;
+  readonly coverage?: PodCoverage;
+  /** Flow sources; of the cluster's profile only. */
+  readonly sources?: readonly { readonly name: string; readonly state: SourceState; readonly message: string }[];
+  readonly conditions: readonly ProfileCondition[];
+}
+
+/** Pods that run, and how many of them a policy isolates in a direction. */
+export interface PodCoverage {
+  readonly pods: number;
+  readonly isolatedIngress: number;
+  readonly isolatedEgress: number;
+  /** Why the others are not isolated in both directions, with how many pods each reason is for. */
+  readonly open: readonly { readonly because: string; readonly pods: number }[];
+}
+
+export const sourceStates = ['Connected', 'Waiting', 'Failed'] as const;
+export type SourceState = (typeof sourceStates)[number];
+
+export const profileConditionTypes = [
+  /** The spec can be used; where it cannot, the namespace is only observed. */
+  'Valid',
+  /** The kill switch is thrown: nothing is written. */
+  'Stopped',
+] as const;
+
+export type ProfileCondition = Omit<Condition, 'type'> & { readonly type: (typeof profileConditionTypes)[number] };
 
 const minuteMs = 60_000;
 

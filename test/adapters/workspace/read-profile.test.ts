@@ -25,6 +25,16 @@ test('every field of a profile is read', (t) => {
   refused: [{destination: 169.254.169.254}]
   scanTargets: 3
   jointPolicies: true
+  mode: enforce
+  approvals:
+    required: 2
+    expiry: 12h
+    identity: Claimed
+    automatic: [{name: tighten, changes: [Shrink]}, {name: lab, changes: [New, Grow], namespaceLabels: {stage: lab}}]
+  drift: Report
+  guard: {duration: 30m, deniedConnections: 2, unreadyPods: 1}
+  unusedAfter: 30d
+  closedNamespace: {propose: false, newWorkloads: Learn, learnFor: 2h}
 `,
     'p.yaml',
   );
@@ -55,6 +65,20 @@ test('every field of a profile is read', (t) => {
     refused: [{ source: '*', destination: '169.254.169.254', port: undefined, protocol: undefined }],
     scanTargets: 3,
     jointPolicies: true,
+    mode: 'enforce',
+    approvals: {
+      required: 2,
+      expiryMs: 43_200_000,
+      identity: 'claimed',
+      automatic: [
+        { name: 'tighten', changes: ['Shrink'], namespaceLabels: {} },
+        { name: 'lab', changes: ['New', 'Grow'], namespaceLabels: { stage: 'lab' } },
+      ],
+    },
+    drift: 'report',
+    guard: { durationMs: 1_800_000, deniedConnections: 2, unreadyPods: 1 },
+    unusedAfterMs: 2_592_000_000,
+    closedNamespace: { propose: false, newWorkloads: 'learn', learnForMs: 7_200_000 },
   });
 });
 
