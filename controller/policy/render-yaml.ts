@@ -12,8 +12,9 @@ const noComments: YamlComments = new Map();
 /**
  * One YAML document, with a final newline and no `---`. Keys keep the order of the object, lists are indented by two
  * spaces, and whatever a YAML 1.1 reader (which Kubernetes has) or a YAML 1.2 reader could take for anything but text
- * is quoted, so that both read back exactly this value. Equal input gives equal bytes. Our own emitter, because
- * general ones are an order of magnitude slower and none of them is safe for both versions of YAML by default.
+ * is quoted, so that both read back exactly this value; text of several lines stands as such (`|`), where it can be, so
+ * that a person can read and edit it. Equal input gives equal bytes. Our own emitter, because general ones are an order
+ * of magnitude slower and none of them is safe for both versions of YAML by default.
  */
 export function renderYaml(value: object, comments: YamlComments = noComments): string {
   return commentText(comments.get(value), '') + (mappingText(value as YamlMapping, '', '', comments) || '{}\n');
@@ -38,7 +39,7 @@ function mappingText(mapping: YamlMapping, indent: string, first: string, commen
 }
 
 function valueText(value: YamlValue, indent: string, comments: YamlComments): string {
-  if (typeof value === 'string') return ` ${scalarText(value)}\n`;
+  if (typeof value === 'string') return ` ${blockText(value, `${indent}  `) ?? `${scalarText(value)}\n`}`;
   if (typeof value !== 'object') return ` ${value}\n`;
   if (isList(value)) return value.length === 0 ? ' []\n' : `\n${listText(value, `${indent}  `, comments)}`;
   if (isEmptyMapping(value)) return ' {}\n';
@@ -52,7 +53,7 @@ function listText(list: readonly YamlValue[], indent: string, comments: YamlComm
 }
 
 function itemText(item: YamlValue, indent: string, comments: YamlComments): string {
-  if (typeof item === 'string') return `${indent}- ${scalarText(item)}\n`;
+  if (typeof item === 'string') return `${indent}- ${blockText(item, `${indent}  `) ?? `${scalarText(item)}\n`}`;
   if (typeof item !== 'object') return `${indent}- ${item}\n`;
   const comment = commentText(comments.get(item), indent);
   const inner = `${indent}  `;
@@ -80,6 +81,19 @@ const reservedWord = /^(?:y|n|yes|no|on|off|true|false|null|nan|inf)$/i;
 function scalarText(text: string): string {
   if (plainText.test(text) ? !reservedWord.test(text) : plainIpv4Block.test(text)) return text;
   return quotedText(text);
+}
+
+/** Visible characters only: what reorders, hides or breaks lines elsewhere is quoted, where it shows as an escape. */
+const visibleLines = /^[\n\x20-\x7e\p{L}\p{M}\p{N}\p{P}\p{S}]*$/u;
+/** A reader takes the indentation from the first line; lines of spaces, and blank ones at the end, get lost in editors. */
+const unsafeLines = /^[ \n]|\n +(?:\n|$)|\n\n$/;
+
+/** A literal block scalar with its final newline, where one reads back as exactly this text. */
+function blockText(text: string, indent: string): string | undefined {
+  if (!text.includes('\n') || !visibleLines.test(text) || unsafeLines.test(text)) return undefined;
+  const ends = text.endsWith('\n');
+  const lines = (ends ? text.slice(0, -1) : text).split('\n');
+  return `${ends ? '|' : '|-'}\n${lines.map((line) => (line === '' ? '\n' : `${indent}${line}\n`)).join('')}`;
 }
 
 /** A double-quoted scalar in printable ASCII only; JSON's escapes are YAML's as well. */

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { CORE_SCHEMA, load, YAML11_SCHEMA } from 'js-yaml';
+import { splitYamlDocuments } from '../../controller/adapters/workspace/kubernetes-yaml.ts';
 import { renderYaml, renderYamlDocuments, type YamlComments } from '../../controller/policy/render-yaml.ts';
 
 /** Words that one version of YAML or another does not read as text. */
@@ -161,6 +162,68 @@ test('ordinary names, label keys, versions and IPv4 blocks are written without q
       '',
     ].join('\n'),
   );
+});
+
+const line = fc.oneof(
+  fc.constantFrom(
+    '',
+    ' ',
+    '  indented: yes',
+    '# a comment',
+    '---',
+    '...',
+    '- item',
+    'a: |',
+    'trailing ',
+    'größer ✓',
+    '\t',
+  ),
+  word,
+);
+
+test('text of several lines reads back exactly, wherever it stands', (t) => {
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 6 }), (lines) => {
+      const text = lines.join('\n');
+      const value = {
+        spec: { policies: text, list: [text, { inner: text, after: 1 }, [text]], after: 'x' },
+        last: text,
+      };
+      const rendered = renderYaml(value);
+      for (const schema of [YAML11_SCHEMA, CORE_SCHEMA])
+        t.deepEqual(written(load(rendered, { schema }) as object), value);
+      t.deepEqual(splitYamlDocuments(rendered).length, 1);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('text of several visible lines can be read and edited where it stands', (t) => {
+  const text = '# größer\nkind: NetworkPolicy\nspec:\n  ingress:\n\n    - {}\n---\na: b\n';
+  t.is(
+    renderYaml({ spec: { policies: text, list: ['a\nb'] } }),
+    [
+      'spec:',
+      '  policies: |',
+      '    # größer',
+      '    kind: NetworkPolicy',
+      '    spec:',
+      '      ingress:',
+      '',
+      '        - {}',
+      '    ---',
+      '    a: b',
+      '  list:',
+      '    - |-',
+      '      a',
+      '      b',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('text that hides or reorders characters is quoted', (t) => {
+  t.is(renderYaml({ a: 'x\n\u202ey\n' }), 'a: "x\\n\\u202ey\\n"\n');
 });
 
 test('documents are separated, and each can be read alone', (t) => {
