@@ -136,6 +136,28 @@ export const problemCodes = {
     means: 'The API server or an admission webhook refuses the object.',
     fix: 'The message is what the server says of it.',
   },
+  ApplyRefused: {
+    means: 'The API server refused an approved policy; nothing was changed.',
+    fix: 'Read its reason: a missing right of the controller, or an admission rule of the cluster.',
+  },
+  PolicyNameTaken: {
+    means: 'A NetworkPolicy that nanoseg did not write has the name of one that it would write; it is never touched.',
+    fix: 'Rename or delete that policy, or retire the proposal.',
+  },
+  StoredDiffers: {
+    means: 'The API server stores something else than the approved policy; it was not left in force.',
+    fix: 'Look for fields that the server is too old for (endPort needs 1.22), and for webhooks that change policies.',
+  },
+  KeysUnusable: {
+    means:
+      "nanoseg's keys and certificates, in the Secret nanoseg-keys of its namespace, cannot be read or written, so that no approval can be stamped or verified.",
+    fix: 'Apply examples/install again for the rights; if the Secret is damaged, delete it: new keys are made, and decisions stamped with the old ones must be made again.',
+  },
+  WebhookNotInstalled: {
+    means:
+      'The admission webhook nanoseg-approvals is not in place, so that approvals cannot be stamped and count for nothing.',
+    fix: 'Apply examples/install again; it brings the webhook configurations and the right to keep them current.',
+  },
 } as const satisfies Record<string, { readonly means: string; readonly fix: string }>;
 
 export type ProblemCode = keyof typeof problemCodes;
