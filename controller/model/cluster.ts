@@ -41,7 +41,10 @@ export interface Pod {
   readonly ips: readonly string[];
   readonly node: string | undefined;
   readonly hostNetwork: boolean;
+  /** One that was deleted stays for a while, as one that has ended. */
   readonly phase: PodPhase;
+  /** Its Ready condition; undefined where nobody says. */
+  readonly ready?: boolean | undefined;
   /** When it got its addresses; undefined: not known, taken as always. */
   readonly startMs: number | undefined;
   /** When its addresses were free again (finished, or deleted and gone); undefined: not yet. */

@@ -4,22 +4,8 @@ import type { Labels } from '../../model/label-selector.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { LocatedObject } from './located-object.ts';
 import { nodeFields } from './object-schemas.ts';
+import { hostAnnotations, podNetworkAnnotations } from './read-annotations.ts';
 import { readFields } from './read-fields.ts';
-
-/** Annotations in which a network plugin notes the addresses of the host itself that it uses. */
-const hostAnnotations = ['projectcalico.org/IPv4Address', 'projectcalico.org/IPv6Address'] as const;
-
-/** Annotations in which network plugins note the addresses that a node has inside of the pod network. */
-const podNetworkAnnotations = [
-  'projectcalico.org/IPv4IPIPTunnelAddr',
-  'projectcalico.org/IPv4VXLANTunnelAddr',
-  'projectcalico.org/IPv6VXLANTunnelAddr',
-  'projectcalico.org/IPv4WireguardInterfaceAddr',
-  'network.cilium.io/ipv4-cilium-host',
-  'network.cilium.io/ipv6-cilium-host',
-  'network.cilium.io/ipv4-health-ip',
-  'network.cilium.io/ipv6-health-ip',
-] as const;
 
 /** The nodes with their addresses, those at the foot of their pod ranges included (bridge and overlay interfaces). */
 export function readNodes(objects: readonly LocatedObject[], problems: Problem[]): Node[] {

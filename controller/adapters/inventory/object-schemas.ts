@@ -86,6 +86,7 @@ export const podFields = z.object({
       hostIP: address,
       startTime: instant,
       containerStatuses: z.array(containerStatus).nullish(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish(),
     })
     .nullish(),
 });

@@ -1,10 +1,12 @@
 import type { Labels } from '../../model/label-selector.ts';
 import type { ContainerPort } from '../../model/workload.ts';
 import type { PodSpecFields, PodTemplateFields } from './object-schemas.ts';
+import { readAnnotations } from './read-annotations.ts';
 
 /** What a pod's specification says about it as a party to traffic. */
 export interface PodShape {
   readonly labels: Labels;
+  /** Only those that nanoseg reads. */
   readonly annotations: Labels;
   readonly containerPorts: readonly ContainerPort[];
   readonly hostPorts: readonly ContainerPort[];
@@ -23,7 +25,7 @@ export function podShape(labels: Labels, annotations: Labels, spec: PodSpecField
   const ports = [...spec.containers, ...sidecars].flatMap((container) => container.ports ?? []);
   return {
     labels,
-    annotations,
+    annotations: readAnnotations(annotations),
     containerPorts: ports.map(({ name, containerPort, protocol }) => ({
       name: name || undefined,
       port: containerPort,

@@ -46,6 +46,7 @@ export function readPods(
       node,
       hostNetwork: shape.hostNetwork,
       phase: status?.phase ?? 'Pending',
+      ready: readyIn(status),
       startMs,
       endMs: endOf(fields, startMs),
       virtual: false,
@@ -58,6 +59,11 @@ export function readPods(
 function addressesOf(status: PodFields['status']): readonly string[] {
   const listed = (status?.podIPs ?? []).map(({ ip }) => ip);
   return [...new Set([status?.podIP, ...listed].flatMap((ip) => (ip ? [ip] : [])))];
+}
+
+function readyIn(status: PodFields['status']): boolean | undefined {
+  const said = (status?.conditions ?? []).find(({ type }) => type === 'Ready')?.status;
+  return said === 'True' ? true : said === 'False' ? false : undefined;
 }
 
 /**
