@@ -1,0 +1,58 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import test from 'ava';
+import { customResourceDefinitions } from '../../controller/adapters/resources/custom-resource-definitions.ts';
+import type { StructuralSchema } from '../../controller/adapters/resources/structural-schema.ts';
+import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
+import { renderYaml } from '../../controller/policy/render-yaml.ts';
+
+const directory = new URL('../../crds/', import.meta.url);
+const note = ['Generated from controller/adapters/resources. Do not edit; npm run crds writes it anew.'];
+
+interface Definition extends KubernetesObject {
+  readonly spec: {
+    readonly names: { readonly plural: string };
+    readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: StructuralSchema } }[];
+  };
+}
+
+const definitions = customResourceDefinitions() as Definition[];
+
+function expectedFiles(): Map<string, string> {
+  const files = definitions.map((definition): [string, string] => [
+    `${definition.spec.names.plural}.yaml`,
+    renderYaml(definition, new Map([[definition, note]])),
+  ]);
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: files.map(([name]) => name).sort(),
+  };
+  return new Map([...files, ['kustomization.yaml', renderYaml(kustomization, new Map([[kustomization, note]]))]]);
+}
+
+test('crds/ is what the schemas in the code say, and nothing else', async (t) => {
+  const expected = expectedFiles();
+  if (process.env['NANOSEG_UPDATE_GOLDENS'] === '1') {
+    await mkdir(directory, { recursive: true });
+    for (const [name, text] of expected) await writeFile(new URL(name, directory), text);
+  }
+  t.deepEqual((await readdir(directory)).sort(), [...expected.keys()].sort());
+  for (const [name, text] of expected) t.is(await readFile(new URL(name, directory), 'utf8'), text, name);
+});
+
+test('kubectl explain has a sentence for every field', (t) => {
+  const mute = definitions.flatMap((definition) =>
+    definition.spec.versions.flatMap(({ schema }) =>
+      fieldsWithout(schema.openAPIV3Schema, definition.spec.names.plural),
+    ),
+  );
+  t.deepEqual(mute, []);
+});
+
+/** Paths of the fields whose description is no sentence. The metadata of objects has Kubernetes' own words. */
+function fieldsWithout(schema: StructuralSchema, path: string): string[] {
+  const own = path.endsWith('.metadata') || /^[A-Z"a-z].*[.]$/s.test(schema.description ?? '') ? [] : [path];
+  const fields = Object.entries(schema.properties ?? {});
+  const items = Object.entries(schema.items?.properties ?? {});
+  return [...own, ...[...fields, ...items].flatMap(([name, field]) => fieldsWithout(field, `${path}.${name}`))];
+}
