@@ -122,11 +122,13 @@ export function readinessOf(
   };
 }
 
-function lastSeen(connections: readonly Connection[]): number | undefined {
+/** Last traffic of these connections, in ms since 1970. */
+export function lastSeen(connections: readonly Connection[]): number | undefined {
   return connections.length === 0 ? undefined : Math.max(...connections.map(({ evidence }) => evidence.lastMs));
 }
 
-function nodesOf(pods: readonly Pod[]): string[] {
+/** Names of the nodes that the pods run or ran on. */
+export function nodesOf(pods: readonly Pod[]): string[] {
   return [...new Set(pods.flatMap(({ node }) => (node === undefined ? [] : [node])))];
 }
 

@@ -20,6 +20,8 @@ export interface Connection {
   /** False: nobody could tell who opened it; such a connection is shown and is never evidence. */
   readonly directed: boolean;
   readonly evidence: Evidence;
+  /** Never passed, and presented as if it had: what a proposed amendment would let pass, for a person to judge. */
+  readonly attempted?: true;
 }
 
 export interface Evidence {
@@ -57,9 +59,14 @@ export interface Evidence {
 /** Up to this many distinct replicas are told apart for each side of a connection. */
 export const replicaLimit = 3;
 
-/** True when it may be learned from: the direction is known and it passed at least once. */
-export function isEvidence({ directed, evidence }: Connection): boolean {
-  return directed && evidence.allowed + evidence.audited > 0;
+/** True when it may be learned from: the direction is known, and it passed at least once or is presented so. */
+export function isEvidence(connection: Connection): boolean {
+  return connection.directed && (hasPassed(connection) || connection.attempted === true);
+}
+
+/** True when it really passed at least once. */
+export function hasPassed({ evidence }: Connection): boolean {
+  return evidence.allowed + evidence.audited > 0;
 }
 
 export function connectionId(

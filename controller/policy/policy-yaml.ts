@@ -22,8 +22,12 @@ const listedConnections = 8;
 export function policyYaml(rendering: Rendering, evidenceOf: EvidenceOf | undefined): string {
   if (!evidenceOf) return renderYamlDocuments(rendering.objects);
   const comments = new Map<object, readonly string[]>();
+  const { draft } = rendering;
+  const cited = new Set([...draft.ingress, ...draft.egress].flatMap(({ evidence }) => evidence));
+  const asked = [...cited].filter((id) => evidenceOf(id)?.attempted).length;
   const head = [
-    `nanoseg: the traffic of ${rendering.draft.workloads.join(', ')} that was seen and accepted; all other is denied`,
+    `nanoseg: the traffic of ${draft.workloads.join(', ')} that was seen and accepted; all other is denied`,
+    ...(asked > 0 ? [`an amendment: ${counted(asked, 'connection')} of it never passed, and would from now on`] : []),
     ...rendering.notes,
   ];
   for (const object of rendering.objects) comments.set(object, head);

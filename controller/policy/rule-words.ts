@@ -1,4 +1,5 @@
 import { type Connection, replicaLimit } from '../model/connection.ts';
+import { counted } from '../model/counted.ts';
 import { endpointWords } from '../model/endpoint.ts';
 import type { DraftPeer, DraftPort, DraftRule, PolicyDraft } from '../model/policy-draft.ts';
 import { policyProtocols, protocolName } from '../model/protocol.ts';
@@ -58,13 +59,15 @@ function cut(items: readonly string[], limit: number, noun: string): string {
   return `${items.slice(0, limit).join(', ')} and ${items.length - limit} more ${noun}`;
 }
 
-/** `seen 312 times from 2 replicas, first 2026-11-01T10:00Z, last 2026-11-20T11:05Z (hubble)`. */
-export function evidenceWords({ evidence }: Connection): string {
+/**
+ * `seen 312 times from 2 replicas, first 2026-11-01T10:00Z, last 2026-11-20T11:05Z (hubble)`; of what never passed,
+ * `asked for by 3 denied attempts from 1 replica, …`.
+ */
+export function evidenceWords({ evidence, attempted }: Connection): string {
   const { allowed, audited, denied, answered, clientReplicas, firstMs, lastMs, sources } = evidence;
-  const count = allowed + audited;
   const parts = [
-    `${timesSeen(count)}${replicaWords(clientReplicas)}`,
-    ...(denied > 0 ? [`${denied} denied`] : []),
+    `${attempted ? askedFor(denied) : timesSeen(allowed + audited)}${replicaWords(clientReplicas)}`,
+    ...(denied > 0 && !attempted ? [`${denied} denied`] : []),
     ...(answered === 'no' ? ['never answered'] : []),
     `first ${minute(firstMs)}`,
     `last ${minute(lastMs)}`,
@@ -75,17 +78,29 @@ export function evidenceWords({ evidence }: Connection): string {
 /** Many connections in one line: how many, how often, from when to when, seen by whom. */
 export function evidenceSummary(connections: readonly Connection[]): string {
   let count = 0;
+  let denied = 0;
+  let asked = 0;
   let firstMs = Number.POSITIVE_INFINITY;
   let lastMs = Number.NEGATIVE_INFINITY;
   const sources = new Set<string>();
-  for (const { evidence } of connections) {
+  for (const { evidence, attempted } of connections) {
     count += evidence.allowed + evidence.audited;
+    if (attempted) {
+      asked += 1;
+      denied += evidence.denied;
+    }
     firstMs = Math.min(firstMs, evidence.firstMs);
     lastMs = Math.max(lastMs, evidence.lastMs);
     for (const source of evidence.sources) sources.add(source);
   }
-  const seen = `${timesSeen(count)} in ${connections.length} connections`;
-  return `${seen}, first ${minute(firstMs)}, last ${minute(lastMs)} (${[...sources].sort().join(', ')})`;
+  const passed = connections.length - asked;
+  const parts = [
+    ...(passed > 0 ? [`${timesSeen(count)} in ${counted(passed, 'connection')}`] : []),
+    ...(asked > 0 ? [`${askedFor(denied)} of ${counted(asked, 'connection')}`] : []),
+    `first ${minute(firstMs)}`,
+    `last ${minute(lastMs)}`,
+  ];
+  return `${parts.join(', ')} (${[...sources].sort().join(', ')})`;
 }
 
 /** The other side and the port of a connection: `shop/Deployment/cart TCP 8080`. */
@@ -98,6 +113,11 @@ export function connectionWords(
 
 function timesSeen(count: number): string {
   return count === 1 ? 'seen once' : `seen ${count} times`;
+}
+
+/** Sources without verdicts count no attempts: they only show that nobody answered. */
+function askedFor(denied: number): string {
+  return denied === 0 ? 'asked for by attempts without an answer' : `asked for by ${counted(denied, 'denied attempt')}`;
 }
 
 function replicaWords(replicas: number): string {

@@ -1,5 +1,5 @@
 import type { Cluster } from '../model/cluster.ts';
-import { type Connection, isEvidence, replicaLimit } from '../model/connection.ts';
+import { type Connection, hasPassed, replicaLimit } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { type Endpoint, type EndpointId, endpointId, isApiServer } from '../model/endpoint.ts';
 import { type FlowSourceKind, flowSourceKinds } from '../model/flow.ts';
@@ -136,7 +136,7 @@ function workloadOf(endpoint: Endpoint, cluster: Cluster): Workload | undefined 
 /** Denied, refused, or a single packet without an answer where answers can be seen. */
 function failed(connection: Connection, answering: ReadonlySet<FlowSourceKind>): boolean {
   const { answered, allowed, denied, sources } = connection.evidence;
-  if (!isEvidence(connection)) return denied > 0 || answered === 'no';
+  if (!connection.directed || !hasPassed(connection)) return denied > 0 || answered === 'no';
   if (answered !== 'unknown') return answered === 'no';
   return allowed <= 1 && sources.every((kind) => answering.has(kind));
 }
@@ -171,7 +171,8 @@ function singleReplica(
   if (evidence.clientReplicas !== 1 || replicas < 2 || kindsWithUnequalReplicas.includes(workload.kind))
     return undefined;
   if (destination.kind === 'workload' && destination.workload === workload.key) return undefined;
-  const sightings = evidence.allowed + evidence.audited;
+  // of what never passed, the attempts are judged
+  const sightings = evidence.allowed + evidence.audited || evidence.denied;
   if (replicas ** (1 - sightings) >= singleReplicaChance) return undefined;
   const { name } = parseWorkloadKey(workload.key);
   return {
