@@ -7,6 +7,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { Agent, request } from 'undici';
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeClientOptions,
+} from '../../controller/adapters/kubernetes/kube-client.ts';
+import { createKubernetesObjectStore } from '../../controller/adapters/kubernetes/object-store.ts';
+import type { ObjectStore } from '../../controller/ports.ts';
 import { freePorts, type OwnedProcess, startOwned } from './owned-process.ts';
 
 /** All users of the token file. Only admin has rights; the others get theirs from the test by RBAC objects. */
@@ -57,6 +64,8 @@ export class KubeApi {
   #etcd: OwnedProcess | undefined;
   #apiserver: OwnedProcess | undefined;
   #agent: Agent | undefined;
+  #adminStore: ObjectStore | undefined;
+  readonly #clients: KubeClient[] = [];
 
   private constructor(directory: string, [api = 0, etcd = 0, peer = 0]: readonly number[]) {
     this.directory = directory;
@@ -87,6 +96,22 @@ export class KubeApi {
 
   tokenOf(user: KubeUser): string {
     return `token-of-${user}`;
+  }
+
+  /** nanoseg's own client as that user; closed with the server. */
+  clientOf(user: KubeUser, options: Partial<KubeClientOptions> = {}): KubeClient {
+    const client = createKubeClient({ kubeconfig: this.kubeconfig(user), version: '0.0.0-test', ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  storeOf(user: KubeUser): ObjectStore {
+    return createKubernetesObjectStore(this.clientOf(user));
+  }
+
+  get asAdmin(): ObjectStore {
+    this.#adminStore ??= this.storeOf('admin');
+    return this.#adminStore;
   }
 
   /** A kubeconfig file of that user, with `default` as its namespace. */
@@ -219,7 +244,9 @@ export class KubeApi {
     this.#apiserver = startOwned(binary, args, file('kube-apiserver.log'));
     await this.#until(this.#apiserver, async () => {
       if (!existsSync(this.caFile)) return false;
-      return (await this.request('admin', 'GET', '/readyz')).status === 200;
+      if ((await this.request('admin', 'GET', '/readyz')).status !== 200) return false;
+      // the server makes it a moment after it says that it is ready
+      return (await this.request('admin', 'GET', '/api/v1/namespaces/default')).status === 200;
     });
   }
 
@@ -255,6 +282,7 @@ export class KubeApi {
 
   /** Everything, at once; nothing is left but what the test wrote elsewhere. */
   async stop(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()));
     await this.stopServer();
     await this.#etcd?.kill();
     await rm(this.directory, { recursive: true, force: true });
