@@ -1,0 +1,524 @@
+import test from 'ava';
+import fc from 'fast-check';
+import {
+  type ApprovalSpec,
+  type Decision,
+  decisions,
+  type PolicyApproval,
+} from '../../controller/model/policy-approval.ts';
+import type { ProposalChange } from '../../controller/model/policy-proposal.ts';
+import type { ApprovalRules } from '../../controller/model/profile.ts';
+import {
+  type ApprovalJudgement,
+  type ApprovalQuestion,
+  judgeApprovals,
+} from '../../controller/reconcile/judge-approval.ts';
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+const nowMs = Date.UTC(2026, 10, 20, 12);
+const at = (minutes: number) => new Date(nowMs + minutes * minuteMs).toISOString();
+
+const proposed = 'sha256:new';
+const inForce = 'sha256:old';
+const rules: ApprovalRules = { required: 1, expiryMs: 7 * dayMs, identity: 'stamped', automatic: [] };
+
+interface Given {
+  readonly name?: string;
+  readonly user?: string;
+  readonly decision?: Decision;
+  /** Minutes from now. */
+  readonly minutes?: number;
+  readonly spec?: Partial<ApprovalSpec>;
+  readonly nonce?: string;
+  readonly signature?: string;
+  readonly namespace?: string;
+}
+
+let serial = 0;
+
+/** A stamped decision of alice, an hour old, about what it has to be about. */
+function decided(given: Given = {}): PolicyApproval {
+  const { decision = 'Approve', user = 'alice', minutes = -60, signature = 'good', namespace = 'shop', spec } = given;
+  const name = given.name ?? `approval-${++serial}`;
+  const digest = decision === 'Approve' || decision === 'Reject' ? proposed : inForce;
+  return {
+    apiVersion: 'nanoseg.io/v1alpha1',
+    kind: 'PolicyApproval',
+    metadata: { name, namespace },
+    spec: {
+      proposal: 'deployment-cart',
+      digest,
+      decision,
+      stamp: { user, groups: [], time: at(minutes), nonce: given.nonce ?? `nonce-${name}`, keyId: 'one', signature },
+      ...spec,
+    },
+  };
+}
+
+/** A decision that nobody stamped. */
+function claimed(given: Given = {}): PolicyApproval {
+  const { stamp: _, ...spec } = decided(given).spec;
+  const claim = { user: given.user ?? 'alice', time: at(given.minutes ?? -60) };
+  return { ...decided(given), spec: { ...spec, claim, ...given.spec } };
+}
+
+function question(approvals: readonly PolicyApproval[], parts: Partial<ApprovalQuestion> = {}): ApprovalQuestion {
+  return {
+    namespace: 'shop',
+    proposal: 'deployment-cart',
+    digest: proposed,
+    enforcedDigest: inForce,
+    approvals,
+    rules,
+    profileOrigin: 'shop/default',
+    nowMs,
+    notBefore: undefined,
+    controllerUser: 'system:serviceaccount:nanoseg-system:runs-nanoseg',
+    verify: (_namespace, { stamp }) => (stamp?.signature === 'good' ? 'valid' : 'its signature does not match'),
+    change: 'Amend',
+    attempts: 0,
+    namespaceLabels: {},
+    edited: false,
+    ...parts,
+  };
+}
+
+function judge(approvals: readonly PolicyApproval[], parts: Partial<ApprovalQuestion> = {}): ApprovalJudgement {
+  return judgeApprovals(question(approvals, parts));
+}
+
+test('a stamped approval of this digest approves it, and is told with its author', (t) => {
+  const judgement = judge([decided({ name: 'yes' })]);
+  t.like(judgement, { kind: 'approved', required: 1, ignored: [] });
+  t.deepEqual(judgement.given, [{ approval: 'yes', user: 'alice', time: at(-60), identity: 'Stamped' }]);
+});
+
+test('without any decision nothing is approved', (t) => {
+  t.like(judge([]), { kind: 'none', given: [], ignored: [], untilMs: undefined });
+});
+
+const worthless: readonly {
+  readonly claim: string;
+  readonly approval: PolicyApproval;
+  readonly because: RegExp;
+  readonly parts?: Partial<ApprovalQuestion>;
+}[] = [
+  {
+    claim: 'of another version',
+    approval: decided({ spec: { digest: 'sha256:other' } }),
+    because: /^its digest is of another version of the proposal$/,
+  },
+  {
+    claim: 'of what is in force, while something else is proposed',
+    approval: decided({ spec: { digest: inForce } }),
+    because: /another version/,
+  },
+  {
+    claim: 'whose own time is up',
+    approval: decided({ spec: { expiresAt: at(0) } }),
+    because: /^it expired on 2026-11-20T12:00:00.000Z$/,
+  },
+  {
+    claim: 'that is older than the profile allows',
+    approval: decided({ minutes: -7 * 24 * 60 }),
+    because: /^it expired on 2026-11-20T12:00:00.000Z$/,
+  },
+  {
+    claim: 'older than the profile allows, whatever it says itself',
+    approval: decided({ minutes: -8 * 24 * 60, spec: { expiresAt: at(60) } }),
+    because: /^it expired on 2026-11-19/,
+  },
+  {
+    claim: 'whose time to expire cannot be read',
+    approval: decided({ spec: { expiresAt: 'tomorrow' } }),
+    because: /"tomorrow" is no time to expire/,
+  },
+  {
+    claim: 'under a profile whose expiry is no number',
+    approval: decided(),
+    because: /the profile does not say how long/,
+    parts: { rules: { ...rules, expiryMs: Number.NaN } },
+  },
+  {
+    claim: 'whose time is a date alone',
+    approval: decided({
+      spec: { stamp: { user: 'a', groups: [], time: '2026-11-20', nonce: 'n', keyId: 'k', signature: 'good' } },
+    }),
+    because: /"2026-11-20" is no time/,
+  },
+  {
+    claim: 'from the future',
+    approval: decided({ minutes: 6 }),
+    because: /a clock is wrong by more than 5 minutes/,
+  },
+  {
+    claim: 'given before a rollback',
+    approval: decided({ minutes: -60 }),
+    because: /before the proposal was rejected or taken back on 2026-11-20T11:30/,
+    parts: { notBefore: at(-30) },
+  },
+  {
+    claim: 'given at the very moment of the rollback',
+    approval: decided({ minutes: -30 }),
+    because: /before the proposal was rejected or taken back/,
+    parts: { notBefore: at(-30) },
+  },
+  {
+    claim: 'while nobody can read since when decisions count',
+    approval: decided(),
+    because: /notBefore, "yesterday", is no time/,
+    parts: { notBefore: 'yesterday' },
+  },
+  {
+    claim: 'of nanoseg itself',
+    approval: decided({ user: 'system:serviceaccount:nanoseg-system:runs-nanoseg' }),
+    because: /^system:serviceaccount:nanoseg-system:runs-nanoseg is nanoseg itself$/,
+  },
+  {
+    claim: 'of a nanoseg that is installed somewhere else',
+    approval: decided({ user: 'system:serviceaccount:other:nanoseg-controller' }),
+    because: /is nanoseg itself/,
+  },
+  {
+    claim: 'of any service account while nanoseg does not know which one it is',
+    approval: decided({ user: 'system:serviceaccount:ci:deployer' }),
+    because: /does not know which of them it is itself/,
+    parts: { controllerUser: undefined },
+  },
+  {
+    claim: 'with a broken signature',
+    approval: decided({ signature: 'forged' }),
+    because: /^its signature does not match$/,
+  },
+  {
+    claim: 'with a broken signature and a claim beside it, where claims count',
+    approval: decided({ signature: 'forged', spec: { claim: { user: 'alice', time: at(-60) } } }),
+    because: /signature does not match/,
+    parts: { rules: { ...rules, identity: 'claimed' } },
+  },
+  {
+    claim: 'that nobody stamped',
+    approval: claimed(),
+    because: /^nobody checked who decided: the profile asks for decisions that the admission webhook stamped$/,
+  },
+  {
+    claim: 'without author, where claims count',
+    approval: claimed({ user: ' ' }),
+    because: /does not say who decided/,
+    parts: { rules: { ...rules, identity: 'claimed' } },
+  },
+  {
+    claim: 'of a word that is no decision',
+    approval: decided({ spec: { decision: 'approve' as Decision } }),
+    because: /"approve" is no decision that nanoseg knows/,
+  },
+  {
+    claim: 'to roll back another version',
+    approval: decided({ decision: 'Rollback', spec: { digest: proposed } }),
+    because: /not of the version that is in force/,
+  },
+  {
+    claim: 'to retire what is not in force',
+    approval: decided({ decision: 'Retire' }),
+    because: /nothing of this proposal is in force/,
+    parts: { enforcedDigest: undefined },
+  },
+  {
+    claim: 'that rejects what is in force already',
+    approval: decided({ decision: 'Reject', spec: { digest: inForce } }),
+    because: /in force already: only a rollback or a retirement takes it back/,
+    parts: { digest: inForce },
+  },
+];
+
+for (const { claim, approval, because, parts } of worthless) {
+  test(`a decision ${claim} counts for nothing, and it is said why`, (t) => {
+    const judgement = judge([approval], parts);
+    t.is(judgement.kind, 'none');
+    t.is(judgement.ignored.length, 1);
+    t.regex(judgement.ignored[0]?.because ?? '', because);
+  });
+}
+
+test('decisions about other proposals and in other namespaces are not even mentioned', (t) => {
+  const others = [decided({ namespace: 'bank' }), decided({ spec: { proposal: 'deployment-web' } })];
+  t.like(judge(others), { kind: 'none', ignored: [] });
+});
+
+test('a clock that is five minutes ahead does no harm', (t) => {
+  t.is(judge([decided({ minutes: 5 })]).kind, 'approved');
+});
+
+test('a decision just after the rollback counts', (t) => {
+  t.is(judge([decided({ minutes: -29 })], { notBefore: at(-30) }).kind, 'approved');
+});
+
+test('a service account other than the controller may decide once the controller knows itself', (t) => {
+  t.is(judge([decided({ user: 'system:serviceaccount:ci:deployer' })]).kind, 'approved');
+});
+
+test('people may decide while the controller does not know itself', (t) => {
+  t.is(judge([decided()], { controllerUser: undefined }).kind, 'approved');
+});
+
+test('a claim counts where the profile says so, and is told as one', (t) => {
+  const judgement = judge([claimed()], { rules: { ...rules, identity: 'claimed' } });
+  t.like(judgement, { kind: 'approved', by: [{ user: 'alice', identity: 'Claimed' }] });
+});
+
+const two: Partial<ApprovalQuestion> = { rules: { ...rules, required: 2 } };
+
+test('of two approvers that are needed one is not enough', (t) => {
+  t.like(judge([decided()], two), { kind: 'pending', required: 2, given: [{ user: 'alice' }] });
+  t.like(judge([decided(), decided({ user: 'bob' })], two), { kind: 'approved' });
+});
+
+test('one person is one approver, however often they approve', (t) => {
+  const judgement = judge([decided({ name: 'first', minutes: -9 }), decided({ name: 'again', minutes: -8 })], two);
+  t.like(judgement, { kind: 'pending', given: [{ approval: 'first' }] });
+  t.deepEqual(judgement.ignored, [
+    { approval: 'again', because: 'alice approved it already: it takes another person' },
+  ]);
+});
+
+test('a claimed and a stamped approval of one person are one', (t) => {
+  const parts: Partial<ApprovalQuestion> = { rules: { ...rules, required: 2, identity: 'claimed' } };
+  t.is(judge([claimed(), decided()], parts).kind, 'pending');
+});
+
+test('a copied stamp counts once', (t) => {
+  const judgement = judge([decided({ name: 'b', nonce: 'n' }), decided({ name: 'a', nonce: 'n' })], two);
+  t.like(judgement, { kind: 'pending', given: [{ approval: 'a' }] });
+  t.deepEqual(judgement.ignored, [{ approval: 'b', because: 'its stamp is copied from another decision' }]);
+});
+
+test('a profile that asks for nobody is asked for somebody', (t) => {
+  for (const required of [0, -1, Number.NaN]) t.is(judge([], { rules: { ...rules, required } }).kind, 'none');
+  t.is(judge([decided()], { rules: { ...rules, required: Number.NaN } }).kind, 'pending');
+});
+
+test('one rejection outweighs all approvals', (t) => {
+  const approvals = [
+    decided(),
+    decided({ user: 'bob' }),
+    decided({ user: 'carol', decision: 'Reject', spec: { reason: 'no' } }),
+  ];
+  t.like(judge(approvals, two), { kind: 'rejected', by: { user: 'carol' }, reason: 'no' });
+});
+
+test('who rejects what they approved has rejected it', (t) => {
+  t.is(judge([decided(), decided({ decision: 'Reject' })]).kind, 'rejected');
+});
+
+test('a rejection does not grow old, but lapses when its author said so', (t) => {
+  const old = (spec: Partial<ApprovalSpec>) => decided({ decision: 'Reject', minutes: -30 * 24 * 60, spec });
+  t.is(judge([decided(), old({})]).kind, 'rejected');
+  t.is(judge([decided(), old({ expiresAt: at(-1) })]).kind, 'approved');
+});
+
+test('one person is enough to roll back what is in force, before anything else', (t) => {
+  const approvals = [
+    decided({ user: 'bob' }),
+    decided({ user: 'carol', decision: 'Reject' }),
+    decided({ decision: 'Rollback', spec: { reason: 'checkout fails' } }),
+  ];
+  t.like(judge(approvals, two), { kind: 'rollback', by: { user: 'alice' }, reason: 'checkout fails' });
+});
+
+test('to retire what is in force takes as many as to approve', (t) => {
+  const wish = (user: string, reason: string) => decided({ user, decision: 'Retire', spec: { reason } });
+  const one = judge([wish('alice', 'moved')], two);
+  t.like(one, { kind: 'none', given: [], retiring: [{ user: 'alice' }], ignored: [] });
+  t.like(judge([wish('alice', 'moved'), wish('bob', '')], two), {
+    kind: 'retire',
+    by: [{ user: 'alice' }, { user: 'bob' }],
+    reason: 'moved',
+  });
+});
+
+test('a wish to retire is no approval', (t) => {
+  t.is(judge([decided(), decided({ user: 'bob', decision: 'Retire' })], two).kind, 'pending');
+});
+
+test('it is said when time alone will change the judgement', (t) => {
+  t.is(judge([decided()]).untilMs, nowMs - 60 * minuteMs + 7 * dayMs);
+  t.is(judge([decided({ spec: { expiresAt: at(30) } })]).untilMs, nowMs + 30 * minuteMs);
+  t.is(judge([decided({ minutes: 20 })]).untilMs, nowMs + 15 * minuteMs);
+});
+
+const shrinking = { name: 'less-is-fine', changes: ['Shrink'] as const, namespaceLabels: { tier: 'dev' } };
+const automatic: Partial<ApprovalQuestion> = {
+  rules: { ...rules, required: 2, automatic: [shrinking] },
+  change: 'Shrink',
+  namespaceLabels: { tier: 'dev', team: 'cart' },
+};
+
+test('a rule of the profile approves what it is made for, and is told by name', (t) => {
+  t.like(judge([], automatic), {
+    kind: 'approved-by-rule',
+    rule: 'less-is-fine',
+    words: 'rule less-is-fine of profile shop/default',
+    given: [],
+  });
+});
+
+const notByRule: Readonly<Record<string, Partial<ApprovalQuestion>>> = {
+  'another kind of change': { change: 'Grow' },
+  'no change at all': { change: 'None' },
+  'what opens a connection that was denied': { attempts: 1 },
+  'what was rejected or taken back before': { notBefore: at(-1) },
+  'a namespace without the label': { namespaceLabels: { tier: 'prod' } },
+  'a namespace without labels': { namespaceLabels: {} },
+};
+
+for (const [claim, parts] of Object.entries(notByRule)) {
+  test(`no rule approves ${claim}`, (t) => {
+    t.is(judge([], { ...automatic, ...parts }).kind, 'none');
+  });
+}
+
+test('of what a person edited a rule approves only what takes rights away', (t) => {
+  const any: readonly Exclude<ProposalChange, 'None'>[] = ['New', 'Grow', 'Shrink', 'Amend'];
+  const generous = { ...rules, automatic: [{ name: 'all', changes: any, namespaceLabels: {} }] };
+  for (const change of any) {
+    t.is(judge([], { rules: generous, change }).kind, 'approved-by-rule');
+    t.is(judge([], { rules: generous, change, edited: true }).kind, change === 'Shrink' ? 'approved-by-rule' : 'none');
+  }
+});
+
+test('a rejection outweighs a rule too', (t) => {
+  t.is(judge([decided({ decision: 'Reject' })], automatic).kind, 'rejected');
+});
+
+const anyDecision: fc.Arbitrary<PolicyApproval> = fc
+  .record({
+    stamped: fc.boolean(),
+    user: fc.constantFrom('alice', 'bob', 'carol', 'system:serviceaccount:x:nanoseg-controller', ''),
+    decision: fc.constantFrom(...decisions),
+    minutes: fc.constantFrom(-60 * 24 * 8, -90, -60, -30, -1, 0, 5, 6),
+    nonce: fc.constantFrom('n1', 'n2', 'n3', 'n4', 'n5', 'n6'),
+    signature: fc.constantFrom('good', 'good', 'good', 'bad'),
+    digest: fc.constantFrom(proposed, inForce, 'sha256:third'),
+    expiresAt: fc.constantFrom(undefined, undefined, at(-1), at(1), 'never'),
+    namespace: fc.constantFrom('shop', 'shop', 'shop', 'bank'),
+  })
+  .map(({ stamped, digest, expiresAt, ...given }) => {
+    const spec = { digest, ...(expiresAt !== undefined && { expiresAt }) };
+    return stamped ? decided({ ...given, spec }) : claimed({ ...given, spec });
+  });
+
+const anyCase = fc.record({
+  approvals: fc.array(anyDecision, { maxLength: 8 }),
+  required: fc.constantFrom(1, 2, 3),
+  identity: fc.constantFrom('stamped' as const, 'claimed' as const),
+  notBefore: fc.constantFrom(undefined, undefined, at(-60), at(-31)),
+  enforcedDigest: fc.constantFrom(undefined, inForce, proposed),
+});
+
+type AnyCase = typeof anyCase extends fc.Arbitrary<infer Case> ? Case : never;
+
+function judgeCase({ approvals, required, identity, ...parts }: AnyCase, nanoseg: Partial<ApprovalQuestion> = {}) {
+  return judge(approvals, { rules: { ...rules, required, identity }, ...parts, ...nanoseg });
+}
+
+const acts = ({ kind }: ApprovalJudgement) => kind === 'approved' || kind === 'retire';
+
+test('without one of the approvals nothing is approved that was not, unless that one said no', (t) => {
+  fc.assert(
+    fc.property(anyCase, fc.nat(7), (given, i) => {
+      const removed = given.approvals[i];
+      if (removed === undefined || removed.spec.decision === 'Reject' || removed.spec.decision === 'Rollback') return;
+      const before = judgeCase(given);
+      const after = judgeCase({ ...given, approvals: given.approvals.filter((one) => one !== removed) });
+      // a retirement goes before an approval: without it the approval is what counts
+      if (!acts(before)) t.false(acts(after));
+    }),
+  );
+});
+
+test('approvals that are ignored change nothing when they are gone', (t) => {
+  fc.assert(
+    fc.property(anyCase, (given) => {
+      const before = judgeCase(given);
+      const names = new Set(before.ignored.map(({ approval }) => approval));
+      const counted = given.approvals.filter(({ metadata }) => !names.has(metadata.name));
+      const { ignored, untilMs: _, ...after } = judgeCase({ ...given, approvals: counted });
+      const { ignored: _ignored, untilMs: _until, ...expected } = before;
+      t.deepEqual(after, expected);
+      t.deepEqual(ignored, []);
+    }),
+  );
+});
+
+test('garbage changes nothing but the list of what is ignored', (t) => {
+  const garbage = fc.array(
+    anyDecision.map((one) => ({ ...one, spec: { ...one.spec, digest: 'sha256:unheard-of' } })),
+    { maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(anyCase, garbage, (given, added) => {
+      const { ignored, ...before } = judgeCase(given);
+      const { ignored: more, ...after } = judgeCase({ ...given, approvals: [...added, ...given.approvals] });
+      t.deepEqual(after, before);
+      t.true(more.length >= ignored.length);
+    }),
+  );
+});
+
+test('the order in which decisions are read makes no difference', (t) => {
+  const shuffled = anyCase.chain((given) =>
+    fc
+      .shuffledSubarray(given.approvals, { minLength: given.approvals.length })
+      .map((approvals) => [given, { ...given, approvals }] as const),
+  );
+  fc.assert(
+    fc.property(shuffled, ([given, other]) => {
+      t.deepEqual(judgeCase(other), judgeCase(given));
+    }),
+  );
+});
+
+test('nothing is approved without as many valid signatures of different people as the profile asks for', (t) => {
+  fc.assert(
+    fc.property(anyCase, (given) => {
+      const judgement = judgeCase({ ...given, identity: 'stamped' });
+      if (!acts(judgement)) return;
+      const digest = judgement.kind === 'approved' ? proposed : given.enforcedDigest;
+      const signers = given.approvals.filter(
+        ({ spec, metadata }) =>
+          spec.stamp?.signature === 'good' && spec.digest === digest && metadata.namespace === 'shop',
+      );
+      t.true(new Set(signers.map(({ spec }) => spec.stamp?.user)).size >= given.required);
+    }),
+  );
+});
+
+test('every decision about the proposal either counts or is listed with its reason', (t) => {
+  fc.assert(
+    fc.property(anyCase, (given) => {
+      const judgement = judgeCase(given);
+      const ours = given.approvals
+        .filter(({ metadata }) => metadata.namespace === 'shop')
+        .map(({ metadata }) => metadata.name);
+      const listed = new Set(judgement.ignored.map(({ approval }) => approval));
+      t.is(listed.size, judgement.ignored.length);
+      t.true([...listed].every((name) => ours.includes(name)));
+      t.true(judgement.ignored.every(({ because }) => because.length > 0));
+      for (const { approval } of [...judgement.given, ...judgement.retiring]) t.false(listed.has(approval));
+    }),
+  );
+});
+
+test('a rule never says yes where the same decisions, with the rule, hold a no', (t) => {
+  const generous = { name: 'all', changes: ['Amend'] as const, namespaceLabels: {} };
+  fc.assert(
+    fc.property(anyCase, (given) => {
+      const plain = judgeCase(given);
+      const { required, identity } = given;
+      const ruled = judgeCase(given, { rules: { ...rules, required, identity, automatic: [generous] } });
+      const asked = plain.kind === 'none' || plain.kind === 'pending';
+      t.is(ruled.kind, asked && given.notBefore === undefined ? 'approved-by-rule' : plain.kind);
+    }),
+  );
+});
