@@ -111,8 +111,8 @@ export interface OverGrant {
   readonly ports: string;
   /** The named allowance that it belongs to, else undefined: then a profile asked for it, or it fails the proof. */
   readonly allowance: AllowanceName | undefined;
-  /** What of the profile asked for it: a named network, or wider blocks by `addedAddresses`. */
-  readonly widenedBy: 'network' | 'added-addresses' | undefined;
+  /** What asked for it: the profile, by a named network or wider blocks (`addedAddresses`), or a person's edit. */
+  readonly widenedBy: 'network' | 'added-addresses' | 'edit' | undefined;
 }
 
 export interface WouldDeny {

@@ -1,6 +1,5 @@
 import { type LabelSelector, matchesSelector } from '../model/label-selector.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
-import type { PolicyDraft } from '../model/policy-draft.ts';
 import type { Profile } from '../model/profile.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { type CniProfile, cniProfile } from './cni-profiles.ts';
@@ -53,18 +52,25 @@ export function proofWorld(index: ClusterIndex, policies: readonly NetworkPolicy
   };
 }
 
-/** What stays in force once the draft's policy is there: all but a policy of the same name, which it replaces. */
-export function stayingInForce({ index, cni, inForce, existing }: ProofWorld, draft: PolicyDraft): Evaluation {
-  const stays = ({ metadata }: NetworkPolicy) => metadata.namespace !== draft.namespace || metadata.name !== draft.name;
-  if (existing.compiled.policies.every(({ namespace, name }) => namespace !== draft.namespace || name !== draft.name)) {
-    return existing;
-  }
+/** What stays in force beside policies of these names: all but those of the same name, which they replace. */
+export function stayingInForce(
+  { index, cni, inForce, existing }: ProofWorld,
+  namespace: string,
+  names: readonly string[],
+): Evaluation {
+  const stays = ({ metadata }: NetworkPolicy) => metadata.namespace !== namespace || !names.includes(metadata.name);
+  if (inForce.every(stays)) return existing;
   return evaluation(index, compilePolicies(index, inForce.filter(stays)), cni);
 }
 
 /** The same policies under other facts of a network plugin. */
 export function underFacts({ index, compiled, pool, views }: Evaluation, cni: CniProfile): Evaluation {
   return { index, compiled, cni, pool, views, matching: new RuleMatching(index, compiled, cni, pool) };
+}
+
+/** What the rules themselves admit, and not what the network plugin lets nodes do whatever the rules say. */
+export function withoutExemptions(own: Evaluation): Evaluation {
+  return underFacts(own, { ...own.cni, ownNodeExempt: 'no', anyNodeExempt: 'no' });
 }
 
 export function isIsolated({ views }: Evaluation, direction: 'ingress' | 'egress', workload: WorkloadKey): boolean {

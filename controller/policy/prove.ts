@@ -1,14 +1,15 @@
 import { type Connection, isEvidence } from '../model/connection.ts';
-import type { OverGrant, Proof, ProofCheck } from '../model/proposal.ts';
+import type { OverGrant, Proof } from '../model/proposal.ts';
 import { type CitedEvidence, citedIds, deniedConnections, judgeCitations } from './cited-evidence.ts';
 import type { ReadBack, Rendering } from './dialects/dialect.ts';
 import { compilePolicies } from './evaluate/compile-policies.ts';
-import { type Evaluation, evaluation } from './evaluate/evaluation.ts';
+import { evaluation } from './evaluate/evaluation.ts';
 import { overGrants } from './over-grants.ts';
 import { ownEvidence } from './own-evidence.ts';
 import { allowAllFaults, isolationFaults, namespaceFaults, subjectFaults } from './policy-faults.ts';
-import { type ProofWorld, stayingInForce, underFacts } from './proof-world.ts';
-import { type Admitted, admissionsOf, reachablePairs } from './reachable-pairs.ts';
+import { proofCheck, unproved } from './proof-checks.ts';
+import { type ProofWorld, stayingInForce, withoutExemptions } from './proof-world.ts';
+import { type Admitted, admissionsOf, reachableOf } from './reachable-pairs.ts';
 
 const directions = ['ingress', 'egress'] as const;
 
@@ -32,8 +33,8 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
   const failed = [...readBack.faults, ...missing.map((workload) => `${workload} is not in the inventory`)];
   failed.push(...namespaceFaults(draft, world));
   if (readBack.policies.length === 0 && failed.length === 0) failed.push('nothing was read back');
-  const readBackCheck = check('read-back', failed, 'what the text means is what was drafted');
-  const complete = check(
+  const readBackCheck = proofCheck('read-back', failed, 'what the text means is what was drafted');
+  const complete = proofCheck(
     'dialect-complete',
     rendering.inexpressible.map(({ message }) => message),
     'the dialect says all of the draft',
@@ -47,22 +48,26 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
   }
   const policies = [...readBack.policies, ...readBack.identityPolicies];
   const admitted = admissionsOf(draft, own.map(withoutExemptions));
-  const existing = stayingInForce(world, draft);
+  const existing = stayingInForce(world, draft.namespace, [draft.name]);
   const granted = grantsBeyondEvidence(input, admitted, world);
   const unasked = granted.filter(({ allowance, widenedBy }) => allowance === undefined && widenedBy === undefined);
   const judged = judgeCitations(draft, connections, own, world);
   const checks = [
-    check('evidence-allowed', judged.faults, evidenceWords(judged, cni.name)),
-    check(
+    proofCheck('evidence-allowed', judged.faults, evidenceWords(judged, cni.name)),
+    proofCheck(
       'no-over-grant',
       unasked.map(({ direction, peer, protocol, ports }) => `${direction} ${peer} ${protocol} ${ports} was never seen`),
       granted.length === 0
         ? 'nothing beyond the evidence is allowed'
         : 'all beyond the evidence has a name or a wish of the profile',
     ),
-    check('no-allow-all', allowAllFaults(policies, draft), 'every rule names its peers and its ports'),
-    check('isolated', isolationFaults(policies, own, draft), 'both directions are isolated'),
-    check('subject-exact', subjectFaults(policies, own, draft, world), 'it selects its own workloads and no other'),
+    proofCheck('no-allow-all', allowAllFaults(policies, draft), 'every rule names its peers and its ports'),
+    proofCheck('isolated', isolationFaults(policies, own, draft), 'both directions are isolated'),
+    proofCheck(
+      'subject-exact',
+      subjectFaults(policies, own, draft, world),
+      'it selects its own workloads and no other',
+    ),
     readBackCheck,
     complete,
   ];
@@ -71,8 +76,8 @@ export function prove(input: ProofInput, world: ProofWorld): Proof {
     checks,
     overGrants: granted,
     wouldDeny: deniedConnections(connections, judged, own, existing, draft, world),
-    reachableBefore: sumOf(draft.workloads, (workload) => reachablePairs(workload, existing, undefined)),
-    reachableAfter: sumOf(draft.workloads, (workload) => reachablePairs(workload, existing, admitted)),
+    reachableBefore: reachableOf(draft.workloads, existing, undefined),
+    reachableAfter: reachableOf(draft.workloads, existing, admitted),
   };
 }
 
@@ -81,24 +86,6 @@ function evidenceWords({ cited, assumed }: CitedEvidence, cni: string): string {
   if (assumed === 0) return allowed;
   const which = cited === 1 ? '' : `${assumed} of them `;
   return `${allowed}, ${which}provided that ${cni} matches nodes by address and enforces SCTP rules`;
-}
-
-/** What the rules themselves admit, and not what the network plugin lets nodes do whatever the rules say. */
-function withoutExemptions(own: Evaluation): Evaluation {
-  return underFacts(own, { ...own.cni, ownNodeExempt: 'no', anyNodeExempt: 'no' });
-}
-
-/** A check passes when it has found no fault; of many faults the first few are told. */
-function check(name: ProofCheck['name'], faults: readonly string[], fine: string): ProofCheck {
-  if (faults.length === 0) return { name, passed: true, message: fine };
-  const listed = faults.slice(0, 5).join('; ');
-  return { name, passed: false, message: faults.length > 5 ? `${listed}; and ${faults.length - 5} more` : listed };
-}
-
-function unproved(made: readonly ProofCheck[]): Proof {
-  const open = ['evidence-allowed', 'no-over-grant', 'no-allow-all', 'isolated', 'subject-exact'] as const;
-  const checks = [...open.map((name) => check(name, ['not checked, because nothing was read back'], '')), ...made];
-  return { valid: false, checks, overGrants: [], wouldDeny: [], reachableBefore: 0, reachableAfter: 0 };
 }
 
 function grantsBeyondEvidence(
@@ -113,8 +100,4 @@ function grantsBeyondEvidence(
     const admissions = admitted[direction].values().toArray().flat();
     return overGrants(draft, direction, admissions, evidence, index, profile);
   });
-}
-
-function sumOf<Item>(items: readonly Item[], count: (item: Item) => number): number {
-  return items.reduce((sum, item) => sum + count(item), 0);
 }

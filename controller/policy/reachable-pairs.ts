@@ -21,12 +21,21 @@ export function admissionsOf({ workloads }: PolicyDraft, own: readonly Evaluatio
   return { ingress: of('ingress'), egress: of('egress') };
 }
 
+/** Reachable pairs of several workloads, summed up. */
+export function reachableOf(
+  workloads: readonly WorkloadKey[],
+  existing: Evaluation,
+  admitted: Admitted | undefined,
+): number {
+  return workloads.reduce((sum, workload) => sum + reachablePairs(workload, existing, admitted), 0);
+}
+
 /**
  * Ordered pairs of the workload and any other (or itself) between which its own side lets something through, or may:
  * by the existing policies alone, where those that do not isolate it let everything through, or together with what a
  * proposal admits.
  */
-export function reachablePairs(workload: WorkloadKey, existing: Evaluation, admitted: Admitted | undefined): number {
+function reachablePairs(workload: WorkloadKey, existing: Evaluation, admitted: Admitted | undefined): number {
   const all = existing.index.keys.length;
   const sets = directions.map((direction) => {
     const fromExisting = admits(existing, direction, workload);

@@ -88,7 +88,7 @@ const policySchema = z.object({
 export type PolicyReading = { readonly policy: NetworkPolicy } | { readonly problems: readonly Problem[] };
 
 /** True for networking.k8s.io NetworkPolicies, not for those of other groups that share the kind. */
-export function isNetworkPolicy({ apiVersion, kind }: LocatedObject): boolean {
+export function isNetworkPolicy({ apiVersion, kind }: Pick<LocatedObject, 'apiVersion' | 'kind'>): boolean {
   return kind === 'NetworkPolicy' && /^(?:networking\.k8s\.io|extensions)\//.test(apiVersion);
 }
 
