@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ApprovalSpec, decisions, type PolicyApproval } from '../../model/policy-approval.ts';
-import { digestText, resourceName, schemaOf, sentence, timeText } from './resource-fields.ts';
+import { digestText, resourceName, schemaOf, timeText } from './resource-fields.ts';
 
 const userName = z.string().min(1).max(1024);
 
@@ -58,6 +58,6 @@ export const approvalSpecSchema = schemaOf<ApprovalSpec>()(
 export const approvalStatusSchema = schemaOf<NonNullable<PolicyApproval['status']>>()(
   z.object({
     counted: z.boolean().describe('Whether the decision counts.'),
-    message: sentence.describe('Why it counts or does not, in a sentence.'),
+    message: z.string().describe('Why it counts or does not, in a sentence.'),
   }),
 );

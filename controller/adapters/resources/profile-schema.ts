@@ -1,10 +1,17 @@
 import { z } from 'zod';
 import { cidrSet, parseCidr } from '../../model/cidr.ts';
-import { cniNamed, cniNames, cniSpellings, modes, profileConditionTypes, sourceStates } from '../../model/profile.ts';
-import type { ProfileStatus } from '../../model/profile.ts';
+import {
+  cniNamed,
+  cniNames,
+  cniSpellings,
+  modes,
+  type ProfileStatus,
+  profileConditionTypes,
+  sourceStates,
+} from '../../model/profile.ts';
 import { policyProtocols } from '../../model/protocol.ts';
 import { labelsField, namespaceName, portNumber } from '../inventory/field-schemas.ts';
-import { conditionList, schemaOf, sentence, wholeNumber } from './resource-fields.ts';
+import { conditionList, schemaOf, wholeNumber } from './resource-fields.ts';
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -305,7 +312,7 @@ export const profileStatusSchema = schemaOf<ProfileStatus>()(
         open: z
           .array(
             z.object({
-              because: sentence.describe('Why they are not isolated.'),
+              because: z.string().describe('Why they are not isolated.'),
               pods: wholeNumber.describe('How many pods that is true for.'),
             }),
           )
@@ -318,7 +325,7 @@ export const profileStatusSchema = schemaOf<ProfileStatus>()(
         z.object({
           name: z.string().describe('Name of the source.'),
           state: z.enum(sourceStates).describe('Connected: flows arrive. Waiting: not yet. Failed: they do not.'),
-          message: sentence.describe('What is known of it, in a sentence.'),
+          message: z.string().describe('What is known of it, in a sentence.'),
         }),
       )
       .exactOptional()

@@ -5,7 +5,7 @@ import {
   mostEvidence,
   policiesText,
   schemaOf,
-  sentence,
+  textOrNone,
   timeText,
   wholeNumber,
 } from './resource-fields.ts';
@@ -15,7 +15,7 @@ const connectionDescription = 'Id of the connection: source>destination:protocol
 
 const listedItem = {
   connection: connection.describe(connectionDescription),
-  message: sentence.describe('Why, in a sentence.'),
+  message: z.string().describe('Why, in a sentence.'),
 };
 
 const countedItems = z.object({
@@ -30,7 +30,7 @@ const proposalText = {
 
 const revision = z.object({
   revision: wholeNumber.describe('Counts the changes of what is in force, from 1; 0 is the state before the first.'),
-  digest: z.string().describe('Digest that was approved; empty where nothing of nanoseg was in force.'),
+  digest: textOrNone.describe('Digest that was approved; empty where nothing of nanoseg was in force.'),
   policies: policiesText.describe('The NetworkPolicies in YAML, complete. Empty: no policy of nanoseg was there.'),
   appliedAt: timeText.describe('When it came into force.'),
   approvedBy: z
@@ -78,12 +78,12 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
           'Rejected: a person said no. Superseded: its workload is gone or a joint proposal took its place. ' +
           'RolledBack: taken back. Invalid: its proof failed, nothing can approve it.',
       ),
-    message: sentence.describe('Why this state, and what to do, in a sentence.'),
+    message: z.string().describe('Why this state, and what to do, in a sentence.'),
     digest: z.string().describe('Digest of the spec that this status is about. An approval names it.'),
     author: z
       .enum(['nanoseg', 'edited'])
       .describe('Who wrote spec.policies: nanoseg, or edited by a person afterwards.'),
-    proposedDigest: z.string().describe('Digest of what nanoseg last wrote into the spec.'),
+    proposedDigest: textOrNone.describe('Digest of what nanoseg last wrote into the spec.'),
     change: z
       .enum(['New', 'Grow', 'Shrink', 'Amend', 'None'])
       .describe(
@@ -109,7 +109,7 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
           .array(
             z.object({
               code: z.string().describe('What is missing, as one stable word.'),
-              message: sentence.describe('What is missing, in a sentence.'),
+              message: z.string().describe('What is missing, in a sentence.'),
             }),
           )
           .describe('What has not been seen yet. Empty exactly when ready.'),
@@ -123,12 +123,12 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
             z.object({
               name: z.string().describe('Which check.'),
               passed: z.boolean().describe('Whether it passed.'),
-              message: sentence.describe('What was found, in a sentence.'),
+              message: z.string().describe('What was found, in a sentence.'),
             }),
           )
           .describe('The checks of the policies as read back from their YAML.'),
         overGrants: z
-          .array(sentence)
+          .array(z.string())
           .describe('What the policies allow beyond the evidence, each with the reason that it is allowed for.'),
         wouldDeny: countedItems.describe('Observed connections that the policies would deny.'),
         reachableBefore: wholeNumber.describe(
@@ -146,7 +146,7 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
     attempts: z
       .array(connection)
       .describe('Ids of connections that are denied now and that the proposal would let pass.'),
-    notes: z.array(sentence).describe('What else a reviewer should know.'),
+    notes: z.array(z.string()).describe('What else a reviewer should know.'),
     approvals: z
       .object({
         required: wholeNumber.describe('How many distinct approvers the profile asks for.'),
@@ -168,7 +168,7 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
           .array(
             z.object({
               approval: z.string().describe('Name of the PolicyApproval.'),
-              because: sentence.describe('Why it does not count, in a sentence.'),
+              because: z.string().describe('Why it does not count, in a sentence.'),
             }),
           )
           .describe('Decisions that count for nothing.'),
@@ -188,7 +188,7 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
           .describe('Apply: the approved policies. Restore: a former revision. Retire: no policy of nanoseg.'),
         target: revision.describe('What will be in force.'),
         by: z.string().describe('Who decided it: users, or the rule of the profile.'),
-        reason: sentence.describe('Why.'),
+        reason: textOrNone.describe('Why.'),
         startedAt: timeText.describe('When it began.'),
       })
       .exactOptional()
@@ -198,7 +198,7 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
     drift: z
       .object({
         policy: z.string().describe('Name of the NetworkPolicy.'),
-        message: sentence.describe('How it differs, in a sentence.'),
+        message: z.string().describe('How it differs, in a sentence.'),
         since: timeText.describe('When it was first seen to differ.'),
       })
       .exactOptional()
@@ -213,7 +213,7 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
           firstSeen: timeText.describe('When it was first seen.'),
           lastSeen: timeText.describe('When it was last seen.'),
           times: wholeNumber.describe('How often it was seen.'),
-          message: sentence.describe('What it means, in a sentence.'),
+          message: z.string().describe('What it means, in a sentence.'),
         }),
       )
       .describe('Connections outside of the baseline of what is in force.'),

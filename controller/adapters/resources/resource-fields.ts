@@ -42,10 +42,18 @@ export const resourceName = z
   .max(253)
   .regex(/^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/, 'not an object name');
 
-export const policiesText = z.string().max(policiesLength);
+/**
+ * A text that may be empty. API servers before 1.21 that were compiled with Go 1.16 or newer take "" for null and refuse
+ * it where null is not allowed (kubernetes/kubernetes#99804); and null is what `field:` without a value is in YAML. Only
+ * where it is needed: kubectl explain does not tell the type of such a field.
+ */
+function emptyable(text: z.ZodString) {
+  return text.nullable().transform((value) => value ?? '');
+}
 
-/** A text that only people read. */
-export const sentence = z.string();
+export const policiesText = emptyable(z.string().max(policiesLength));
+
+export const textOrNone = emptyable(z.string());
 
 export const wholeNumber = z.int().min(0);
 
@@ -57,7 +65,7 @@ export function conditionList<Type extends string>(types: readonly Type[]) {
         type: z.enum(types).describe('What the condition is about.'),
         status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
         reason: z.string().describe('Why, as one stable word in CamelCase that scripts may rely on.'),
-        message: sentence.describe('Why, in a sentence for people.'),
+        message: z.string().describe('Why, in a sentence for people.'),
         lastTransitionTime: timeText.describe('When the status last changed.'),
         observedGeneration: wholeNumber.describe('The generation of the object that the condition is about.'),
       }),

@@ -13,6 +13,7 @@ export interface StructuralSchema {
 
 /** What a structural schema may hold as it is, in the order in which it is written. */
 const keywords = [
+  'nullable',
   'format',
   'enum',
   'pattern',
