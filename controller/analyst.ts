@@ -161,6 +161,11 @@ export class Analyst {
     return amendableAttempts(workload, this.#traffic, this.#benchOf(workload).suspicionOf, sinceMs);
   }
 
+  /** All connections from and to the workloads, each once. */
+  connectionsOf(workloads: readonly WorkloadKey[]): readonly Connection[] {
+    return connectionsOf(workloads, this.#traffic);
+  }
+
   /** What proofs of policies of that namespace are made in. */
   worldOf(namespace: string): ProofWorld {
     return this.study.worldOf(this.#input.profileOf(namespace));
