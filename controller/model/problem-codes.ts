@@ -27,6 +27,11 @@ export const problemCodes = {
     means: 'A Kubernetes object has a value that the API server would refuse; the object was left out.',
     fix: 'Correct the field that is named; kubectl apply --dry-run=server says the same.',
   },
+  ObjectMisplaced: {
+    means:
+      'A file in a folder that nanoseg keeps in a workspace is not the one object that its path names; it was left out.',
+    fix: 'Give the file the name of its object, FOLDER/NAMESPACE/NAME.yaml, or move it out of the folder (docs/workspace.md).',
+  },
   ObjectConflict: {
     means: 'Two manifests say different things about one object; the first one was taken.',
     fix: 'Leave one of them out, or read the two directories one by one.',
@@ -123,6 +128,10 @@ export const problemCodes = {
   NotInstalled: {
     means: 'The cluster does not know the resources of nanoseg.',
     fix: 'Check the context (--context), or install nanoseg: kubectl apply -k examples/install.',
+  },
+  KindNotServed: {
+    means: 'The server does not have a kind of object that nanoseg reads; nanoseg goes on without it.',
+    fix: 'Nothing, where the cluster is older than the kind; else check the version of the cluster.',
   },
   ObjectChanged: {
     means: 'Somebody else changed or made the object at the same time; nothing was written.',

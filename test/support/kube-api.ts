@@ -250,6 +250,15 @@ export class KubeApi {
     });
   }
 
+  /** The server keeps its connections and says nothing on them, until `resumeServer`. */
+  pauseServer(): void {
+    process.kill(this.#apiserver?.pid ?? Number.NaN, 'SIGSTOP');
+  }
+
+  resumeServer(): void {
+    process.kill(this.#apiserver?.pid ?? Number.NaN, 'SIGCONT');
+  }
+
   async restart(): Promise<void> {
     await this.stopServer();
     await this.startServer();

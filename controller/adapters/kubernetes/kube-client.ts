@@ -15,7 +15,7 @@ export interface KubeClientOptions extends KubeAccessOptions {
   /** Of nanoseg, for the user agent. */
   readonly version: string;
   readonly impersonate?: { readonly user: string; readonly groups: readonly string[] } | undefined;
-  /** For a whole request but a watch. @default 30000 */
+  /** For a whole request. @default 30000 */
   readonly timeoutMs?: number;
 }
 
@@ -29,6 +29,7 @@ export interface KubeRequest {
   /** @default application/json */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
+  /** For the whole request; for a stream only until it begins. */
   readonly timeoutMs?: number;
 }
 
@@ -99,7 +100,7 @@ class PooledClient implements KubeClient {
 
   async stream(wanted: KubeRequest): Promise<Readable> {
     try {
-      return (await this.#send(wanted, wanted.signal)).body;
+      return (await this.#send(wanted, wanted.signal, wanted.timeoutMs ?? defaultTimeoutMs)).body;
     } catch (error) {
       if (error instanceof ClusterError) throw error;
       wanted.signal?.throwIfAborted();
@@ -124,8 +125,12 @@ class PooledClient implements KubeClient {
     await pool?.dispatcher.destroy();
   }
 
-  async #send(wanted: KubeRequest, signal: AbortSignal | undefined): Promise<Dispatcher.ResponseData> {
-    const reply = await this.#attempt(wanted, signal);
+  async #send(
+    wanted: KubeRequest,
+    signal: AbortSignal | undefined,
+    headersTimeoutMs = 0,
+  ): Promise<Dispatcher.ResponseData> {
+    const reply = await this.#attempt(wanted, signal, headersTimeoutMs);
     if (reply.statusCode < 300) return reply;
     const failure = errorOfReply(
       reply.statusCode,
@@ -135,7 +140,7 @@ class PooledClient implements KubeClient {
     );
     // a token that was changed on disk, or that a plugin must make anew: read everything again, once
     if (failure.code !== 'Unauthorized' || !this.#reload()) throw failure;
-    const second = await this.#attempt(wanted, signal);
+    const second = await this.#attempt(wanted, signal, headersTimeoutMs);
     if (second.statusCode < 300) return second;
     throw errorOfReply(second.statusCode, headerOf(second, 'retry-after'), await second.body.text(), wordsOf(wanted));
   }
@@ -150,7 +155,11 @@ class PooledClient implements KubeClient {
     }
   }
 
-  async #attempt(wanted: KubeRequest, signal: AbortSignal | undefined): Promise<Dispatcher.ResponseData> {
+  async #attempt(
+    wanted: KubeRequest,
+    signal: AbortSignal | undefined,
+    headersTimeoutMs: number,
+  ): Promise<Dispatcher.ResponseData> {
     const { authorization, tls } = await this.credentials();
     const { impersonate, version } = this.#options;
     const url = new URL(this.server + wanted.path);
@@ -170,8 +179,8 @@ class PooledClient implements KubeClient {
       },
       ...(wanted.body === undefined ? {} : { body: JSON.stringify(wanted.body) }),
       ...(signal === undefined ? {} : { signal }),
-      // the callers have timers of their own, for whole requests and for silence
-      headersTimeout: 0,
+      // whole requests, and watches that go silent, have timers of their own
+      headersTimeout: headersTimeoutMs,
       bodyTimeout: 0,
     });
   }
