@@ -76,6 +76,11 @@ export class FlowAttributor {
     return { flows: this.#flows, contradictions: this.#contradictions };
   }
 
+  /** As in `counters`, without an object for each asking. */
+  get contradictions(): number {
+    return this.#contradictions;
+  }
+
   /** Canonical and sorted. */
   get observed(): ObservedAddresses {
     return { apiServer: [...this.#apiServerAddresses].sort(), nodes: [...this.#nodeAddresses].sort() };

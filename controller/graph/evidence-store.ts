@@ -1,9 +1,10 @@
 import { type Evidence, replicaLimit } from '../model/connection.ts';
 import { type FlowSourceKind, flowSourceKinds, type FlowVerdict } from '../model/flow.ts';
 import type { Sighting } from '../model/sighting.ts';
+import { ChangedRows } from './changed-rows.ts';
 import { column, connectionKey, doubleColumn, EvidenceTable, halfColumn, mix } from './evidence-table.ts';
 import type { EvidenceDelta } from './graph-delta.ts';
-import { RecentKeys } from './recent-keys.ts';
+import { type RecentKeyChunk, RecentKeys } from './recent-keys.ts';
 import { binLimit, type BinSet, binWidths, foldBin, unionBins } from './time-bins.ts';
 
 const highestCount = 0xffff_ffff;
@@ -25,6 +26,7 @@ interface ReplicaSlots {
  */
 export class EvidenceStore {
   readonly table = new EvidenceTable();
+  readonly changed = new ChangedRows();
   readonly #widths: readonly number[];
   readonly #finestMs: number;
   readonly #recent: RecentKeys;
@@ -37,10 +39,10 @@ export class EvidenceStore {
     set: (row, i, hash) => this.table.setHalf(row, halfColumn.serverReplicas + i, hash),
   };
 
-  constructor(binMs: number, rememberedConnections: number) {
+  constructor(binMs: number, rememberedConnections: number, journaled: boolean) {
     this.#finestMs = binMs;
     this.#widths = binWidths(binMs);
-    this.#recent = new RecentKeys(rememberedConnections);
+    this.#recent = new RecentKeys(rememberedConnections, journaled);
   }
 
   /** The row of a connection; -1 when there is none yet. */
@@ -54,13 +56,25 @@ export class EvidenceStore {
     return row;
   }
 
-  /** Adds one sighting; `who` tells clients apart, `bin` is the finest bin of `timeMs`. */
-  addSighting(row: number, sighting: Sighting, who: number, timeMs: number, endMs: number, bin: number): void {
+  /**
+   * Adds one sighting; `identity` tells connections apart in this process and the next, `who` tells clients apart, `bin` is
+   * the finest bin of `timeMs`.
+   */
+  addSighting(
+    row: number,
+    sighting: Sighting,
+    identity: number,
+    who: number,
+    timeMs: number,
+    endMs: number,
+    bin: number,
+  ): void {
+    this.changed.mark(row);
     const { client, server, clientPort } = sighting;
     const field = verdictColumn(sighting.verdict);
     let { connections, bytes } = sighting;
     if (clientPort !== 0) {
-      const high = mix(row, who, (clientPort << 4) | field);
+      const high = mix(identity, who, (clientPort << 4) | field);
       // not the server's replica: a client that used a Service does not know it, but the server's own report does
       const low = mix(clientPort, bin, high ^ who);
       if (!this.#recent.add(high, low)) connections = 0;
@@ -82,6 +96,7 @@ export class EvidenceStore {
   merge(row: number, delta: EvidenceDelta): void {
     const level = this.#widths.indexOf(delta.binMs);
     if (level < 0) throw new RangeError(`evidence in bins of ${delta.binMs} ms cannot be added here`);
+    this.changed.mark(row);
     this.#addCount(row, column.allowed, delta.allowed);
     this.#addCount(row, column.denied, delta.denied);
     this.#addCount(row, column.audited, delta.audited);
@@ -93,6 +108,15 @@ export class EvidenceStore {
     for (const replica of delta.serverReplicas) this.#addReplica(row, this.#servers, replica);
     const sources = delta.sources.reduce((bits, source) => bits | sourceBit(source), 0);
     this.#addMeta(row, answeredWords.indexOf(delta.answered), clientNodeWords.indexOf(delta.clientNode), sources);
+  }
+
+  /** Connections remembered by port and time since this was asked last. */
+  takeRemembered(): RecentKeyChunk[] {
+    return this.#recent.takeAdded();
+  }
+
+  remember(chunks: readonly RecentKeyChunk[]): void {
+    this.#recent.restore(chunks);
   }
 
   evidence(row: number): Evidence {
@@ -178,7 +202,6 @@ export class EvidenceStore {
     if (added !== meta) this.table.setWord(row, column.meta, added);
   }
 
-  /** Keeps the smallest distinct hashes, ascending: which they are does not depend on the order of arrival. */
   /** Keeps the smallest hashes, ascending: the same in any order of arrival. */
   #addReplica(row: number, slots: ReplicaSlots, replica: number): void {
     let candidate = replica;

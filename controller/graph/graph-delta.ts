@@ -1,6 +1,7 @@
 import type { Evidence } from '../model/connection.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { FlowSourceKind } from '../model/flow.ts';
+import type { RecentKeyChunk } from './recent-keys.ts';
 
 /**
  * Evidence that can be added to a traffic graph, as a canonical plain value: everything sorted, nothing twice, so that
@@ -15,6 +16,16 @@ export interface GraphDelta {
   readonly connections: readonly ConnectionDelta[];
   readonly flows: readonly NodeFlows[];
   readonly losses: readonly NodeLosses[];
+}
+
+/**
+ * What of a graph changed since this was last taken. Unlike evidence to add, everything in the delta is absolute: each
+ * connection, endpoint and record of a node as it is now, and replaces the one that was there.
+ */
+export interface GraphChanges {
+  readonly delta: GraphDelta;
+  /** Connections that were remembered by port and time, so that a second report of them counts once. */
+  readonly recent: readonly RecentKeyChunk[];
 }
 
 export interface EndpointDelta {

@@ -14,6 +14,7 @@ interface FlowsOfNode {
   level: number;
   bins: Set<number>;
   lastBin: number;
+  changed: boolean;
 }
 
 /** Who reported flows when, and who lost some: grows with nodes and time, not with flows. */
@@ -21,6 +22,7 @@ export class Observation {
   readonly #widths: readonly number[];
   readonly #flows = new Map<FlowSourceKind, Map<string, FlowsOfNode>>();
   readonly #losses = new Map<FlowSourceKind, Map<string, NodeLosses>>();
+  readonly #changedLosses = new Set<NodeLosses>();
   #latest: FlowsOfNode | undefined;
 
   constructor(widths: readonly number[]) {
@@ -34,6 +36,7 @@ export class Observation {
       this.#latest = record;
     }
     record.flows++;
+    record.changed = true;
     if (timeMs < record.firstMs) record.firstMs = timeMs;
     if (endMs > record.lastMs) record.lastMs = endMs;
     if (bin === record.lastBin) return;
@@ -60,6 +63,7 @@ export class Observation {
     for (const { source, node, flows: count, firstMs, lastMs, binMs, runs } of flows) {
       const record = this.#of(source, node);
       record.flows += count;
+      record.changed = true;
       record.firstMs = Math.min(record.firstMs, firstMs);
       record.lastMs = Math.max(record.lastMs, lastMs);
       const bins = runs.flatMap((run) => Array.from({ length: run.bins }, (_, i) => run.startMs / binMs + i));
@@ -69,14 +73,26 @@ export class Observation {
   }
 
   flows(): NodeFlows[] {
-    return sorted(this.#flows).map(({ source, node, flows, firstMs, lastMs, level, bins }) => {
-      const binMs = this.#widths[level] ?? 1;
-      return { source, node, flows, firstMs, lastMs, binMs, runs: runsOf(bins, binMs) };
-    });
+    return sorted(this.#flows).map((record) => this.#flowsOf(record));
   }
 
   losses(): NodeLosses[] {
     return sorted(this.#losses);
+  }
+
+  /** The records that changed since this was asked last, whole. */
+  takeChanged(): { readonly flows: NodeFlows[]; readonly losses: NodeLosses[] } {
+    const changed = sorted(this.#flows).filter((record) => record.changed);
+    const flows = changed.map((record) => this.#flowsOf(record));
+    for (const record of changed) record.changed = false;
+    const losses = sorted(this.#losses).filter((loss) => this.#changedLosses.has(loss));
+    this.#changedLosses.clear();
+    return { flows, losses };
+  }
+
+  #flowsOf({ source, node, flows, firstMs, lastMs, level, bins }: FlowsOfNode): NodeFlows {
+    const binMs = this.#widths[level] ?? 1;
+    return { source, node, flows, firstMs, lastMs, binMs, runs: runsOf(bins, binMs) };
   }
 
   #of(source: FlowSourceKind, node: string): FlowsOfNode {
@@ -93,6 +109,7 @@ export class Observation {
       level: 0,
       bins: new Set(),
       lastBin: -1,
+      changed: true,
     };
     nodes.set(node, fresh);
     return fresh;
@@ -108,18 +125,19 @@ export class Observation {
     const nodes = this.#losses.get(added.source) ?? new Map<string, NodeLosses>();
     this.#losses.set(added.source, nodes);
     const known = nodes.get(added.node);
-    nodes.set(
-      added.node,
+    const sum: NodeLosses =
       known === undefined
-        ? added
+        ? { ...added }
         : {
             ...added,
             lost: known.lost + added.lost,
             uncounted: known.uncounted + added.uncounted,
             unavailable: known.unavailable + added.unavailable,
             sampling: Math.max(known.sampling, added.sampling),
-          },
-    );
+          };
+    nodes.set(added.node, sum);
+    if (known !== undefined) this.#changedLosses.delete(known);
+    this.#changedLosses.add(sum);
   }
 }
 

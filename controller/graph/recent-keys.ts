@@ -1,29 +1,86 @@
+/** Keys that were added in one generation, in their order: two words each, high before low. */
+export interface RecentKeyChunk {
+  readonly generation: number;
+  readonly keys: Uint32Array;
+}
+
 /**
  * A bounded set of 64-bit keys (two 32-bit halves) that forgets the oldest: two generations of at most `capacity` keys
- * each. A key is remembered for at least the next `capacity` distinct keys.
+ * each. A key is remembered for at least the next `capacity` distinct keys. Where it is journaled, what was added can be
+ * taken and put into another one, which then knows the same.
  */
 export class RecentKeys {
   readonly #capacity: number;
-  #young: KeyTable;
-  #old: KeyTable;
+  readonly #journal: Journal[] | undefined;
+  #young = new KeyTable();
+  #old = new KeyTable();
+  #generation = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, journaled = false) {
     this.#capacity = capacity;
-    this.#young = new KeyTable();
-    this.#old = new KeyTable();
+    this.#journal = journaled ? [] : undefined;
   }
 
   /** Adds a key; false when it was there already. */
   add(high: number, low: number): boolean {
     if (this.#old.has(high, low) || !this.#young.add(high, low)) return false;
-    if (this.#young.size >= this.#capacity) {
-      const emptied = this.#old;
-      emptied.clear();
-      this.#old = this.#young;
-      this.#young = emptied;
-    }
+    if (this.#journal !== undefined) this.#write(this.#journal, high, low);
+    if (this.#young.size >= this.#capacity) this.#rotate();
     return true;
   }
+
+  /** The keys that were added since this was asked last and are not forgotten; none where nothing is journaled. */
+  takeAdded(): RecentKeyChunk[] {
+    const taken = (this.#journal ?? []).map(({ generation, words, length }) => ({
+      generation,
+      keys: words.slice(0, length),
+    }));
+    this.#journal?.splice(0);
+    return taken;
+  }
+
+  /** Makes an empty set know what was taken from another: chunks of a generation in the order of taking. */
+  restore(chunks: readonly RecentKeyChunk[]): void {
+    this.#generation = chunks.reduce((latest, { generation }) => Math.max(latest, generation), 0);
+    for (const { generation, keys } of chunks) {
+      const age = this.#generation - generation;
+      if (age > 1) continue;
+      const table = age === 0 ? this.#young : this.#old;
+      for (let i = 0; i + 1 < keys.length; i += 2) table.add(keys[i] as number, keys[i + 1] as number);
+    }
+    if (this.#young.size >= this.#capacity) this.#rotate();
+  }
+
+  #rotate(): void {
+    const emptied = this.#old;
+    emptied.clear();
+    this.#old = this.#young;
+    this.#young = emptied;
+    this.#generation++;
+    const forgotten = (this.#journal ?? []).findIndex(({ generation }) => generation >= this.#generation - 1);
+    this.#journal?.splice(0, Math.max(forgotten, 0));
+  }
+
+  #write(journal: Journal[], high: number, low: number): void {
+    let latest = journal.at(-1);
+    if (latest === undefined || latest.generation !== this.#generation) {
+      latest = { generation: this.#generation, words: new Uint32Array(256), length: 0 };
+      journal.push(latest);
+    }
+    if (latest.length === latest.words.length) {
+      const longer = new Uint32Array(latest.words.length * 2);
+      longer.set(latest.words);
+      latest.words = longer;
+    }
+    latest.words[latest.length++] = high;
+    latest.words[latest.length++] = low;
+  }
+}
+
+interface Journal {
+  readonly generation: number;
+  words: Uint32Array;
+  length: number;
 }
 
 /** Open addressing with linear probing over pairs of words; (0, 0) marks a free slot, so that key is stored as (0, 1). */

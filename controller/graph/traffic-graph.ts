@@ -7,9 +7,10 @@ import { fnv1a } from '../model/object-name.ts';
 import type { AttributedPeer, Sighting } from '../model/sighting.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { EvidenceStore } from './evidence-store.ts';
-import { column, sortableKey, splitKey } from './evidence-table.ts';
-import type { ConnectionDelta, EndpointDelta, GraphDelta, ObservationWindow } from './graph-delta.ts';
+import { column, connectionKey, mix, sortableKey, splitKey } from './evidence-table.ts';
+import type { ConnectionDelta, EndpointDelta, GraphChanges, GraphDelta, ObservationWindow } from './graph-delta.ts';
 import { Observation } from './observation.ts';
+import type { RecentKeyChunk } from './recent-keys.ts';
 import { binWidths } from './time-bins.ts';
 
 /** DNS names kept per external endpoint: the first eight in the alphabet, whatever the order of arrival. */
@@ -28,6 +29,8 @@ export interface TrafficGraphOptions {
   readonly binMs: number;
   /** How many of the latest connections are remembered by port and time, so that a second report counts once. */
   readonly rememberedConnections?: number;
+  /** Whether `takeChanges` tells of what is remembered too, for a graph that outlives the process. @default false */
+  readonly saved?: boolean;
 }
 
 export interface EndpointAttributes {
@@ -48,15 +51,16 @@ export class TrafficGraph implements ConnectionSource {
   readonly graph = new DirectedGraph<EndpointAttributes, Readonly<Record<string, never>>>();
   readonly #store: EvidenceStore;
   readonly #observation: Observation;
-  readonly #endpoints: { readonly id: EndpointId; readonly endpoint: Endpoint }[] = [];
+  readonly #endpoints: KnownEndpoint[] = [];
+  readonly #changedEndpoints = new Set<number>();
   readonly #positions = new Map<EndpointId, number>();
   readonly #peers = new Map<AttributedPeer, number>();
   /** Rows in canonical order; in force while there are no more rows than these. */
   #sortedRows = new Uint32Array(0);
 
-  constructor({ binMs, rememberedConnections = 1 << 18 }: TrafficGraphOptions) {
+  constructor({ binMs, rememberedConnections = 1 << 18, saved = false }: TrafficGraphOptions) {
     this.binMs = binMs;
-    this.#store = new EvidenceStore(binMs, rememberedConnections);
+    this.#store = new EvidenceStore(binMs, rememberedConnections, saved);
     this.#observation = new Observation(binWidths(binMs));
   }
 
@@ -78,7 +82,12 @@ export class TrafficGraph implements ConnectionSource {
     const to = this.#peerPosition(server);
     const row = this.#row(from, to, protocol, port, directed);
     const who = client.replica === 0 && clientIp !== undefined ? fnv1a(clientIp) : client.replica;
-    this.#store.addSighting(row, sighting, who, timeMs, endMs, bin);
+    const identity = mix(
+      this.#endpointAt(from).hash,
+      this.#endpointAt(to).hash,
+      connectionKey(protocol, port, directed),
+    );
+    this.#store.addSighting(row, sighting, identity, who, timeMs, endMs, bin);
     if (serverDnsNames !== undefined) this.#addDnsNames(to, serverDnsNames);
   }
 
@@ -108,23 +117,38 @@ export class TrafficGraph implements ConnectionSource {
   }
 
   snapshot(): GraphDelta {
-    const { order, rank } = this.#canonicalOrder();
-    const endpoints = order.map((position): EndpointDelta => {
-      const { id, endpoint } = this.#endpointAt(position);
-      return { endpoint, dnsNames: this.graph.getNodeAttribute(id, 'dnsNames') };
-    });
-    const rankOf = (row: number, field: number) => rank[this.#store.table.word(row, field)] ?? 0;
-    const connections = Array.from(
-      this.#canonicalRows(),
-      (row): ConnectionDelta => ({
-        source: rankOf(row, column.source),
-        destination: rankOf(row, column.destination),
-        ...splitKey(this.#store.table.word(row, column.key)),
-        ...this.#store.delta(row),
-      }),
-    );
     const { flows, losses } = this.observation();
-    return { version: 1, binMs: this.binMs, endpoints, connections, flows, losses };
+    return { ...this.#delta(this.#canonicalOrder(), this.#canonicalRows()), flows, losses };
+  }
+
+  /** How many connections changed since the changes were last taken. */
+  get changedConnections(): number {
+    return this.#store.changed.size;
+  }
+
+  /** What changed since this was asked last. */
+  takeChanges(): GraphChanges {
+    const { table } = this.#store;
+    const rows = this.#store.changed.take();
+    const touched = new Set(this.#changedEndpoints);
+    for (const row of rows) touched.add(table.word(row, column.source)).add(table.word(row, column.destination));
+    this.#changedEndpoints.clear();
+    const order = this.#canonicalOrder([...touched]);
+    const delta = { ...this.#delta(order, this.#inOrder(rows, order.rank)), ...this.#observation.takeChanged() };
+    return { delta, recent: this.#store.takeRemembered() };
+  }
+
+  /**
+   * Fills a new graph with everything that was taken from another one, or merged from it; none of it counts as changed.
+   * Throws RangeError when the graph is not new, or the bins are of another width.
+   */
+  restore(parts: Iterable<GraphDelta>, recent: readonly RecentKeyChunk[]): void {
+    if (this.#endpoints.length > 0) throw new RangeError('evidence can only be restored into a new graph');
+    for (const part of parts) this.merge(part);
+    this.#store.remember(recent);
+    this.#store.changed.clear();
+    this.#changedEndpoints.clear();
+    this.#observation.takeChanged();
   }
 
   *connections(): Iterable<Connection> {
@@ -185,13 +209,14 @@ export class TrafficGraph implements ConnectionSource {
     const known = this.#positions.get(id);
     if (known !== undefined) return known;
     const position = this.#endpoints.length;
-    this.#endpoints.push({ id, endpoint });
+    this.#endpoints.push({ id, endpoint, hash: fnv1a(id) });
     this.#positions.set(id, position);
+    this.#changedEndpoints.add(position);
     this.graph.addNode(id, { kind: endpoint.kind, endpoint, dnsNames: [] });
     return position;
   }
 
-  #endpointAt(position: number): { readonly id: EndpointId; readonly endpoint: Endpoint } {
+  #endpointAt(position: number): KnownEndpoint {
     const found = this.#endpoints[position];
     if (found === undefined) throw new RangeError(`no endpoint at position ${position}`);
     return found;
@@ -222,6 +247,7 @@ export class TrafficGraph implements ConnectionSource {
     if (names.every((name) => known.includes(name))) return;
     const merged = [...new Set([...known, ...names])].sort().slice(0, dnsNameLimit);
     this.graph.setNodeAttribute(id, 'dnsNames', merged);
+    this.#changedEndpoints.add(position);
   }
 
   #connection(row: number): Connection {
@@ -233,12 +259,29 @@ export class TrafficGraph implements ConnectionSource {
     return { id, source, destination, protocol, port, directed, evidence: this.#store.evidence(row) };
   }
 
-  /** Positions of the endpoints ascending by id, and the rank of each position. */
-  #canonicalOrder(): { readonly order: readonly number[]; readonly rank: Uint32Array } {
-    const order = this.#endpoints.map((_, position) => position);
+  /** Endpoints and rows in canonical order as a delta without observation. */
+  #delta({ order, rank }: CanonicalOrder, rows: Uint32Array): Omit<GraphDelta, 'flows' | 'losses'> {
+    const endpoints = order.map((position): EndpointDelta => {
+      const { id, endpoint } = this.#endpointAt(position);
+      return { endpoint, dnsNames: this.graph.getNodeAttribute(id, 'dnsNames') };
+    });
+    const rankOf = (row: number, field: number) => rank[this.#store.table.word(row, field)] ?? 0;
+    const connections = Array.from(
+      rows,
+      (row): ConnectionDelta => ({
+        source: rankOf(row, column.source),
+        destination: rankOf(row, column.destination),
+        ...splitKey(this.#store.table.word(row, column.key)),
+        ...this.#store.delta(row),
+      }),
+    );
+    return { version: 1, binMs: this.binMs, endpoints, connections };
+  }
+
+  #canonicalOrder(positions: readonly number[] = this.#endpoints.map((_, position) => position)): CanonicalOrder {
     const id = (position: number) => this.#endpointAt(position).id;
-    order.sort((a, b) => (id(a) < id(b) ? -1 : 1));
-    const rank = new Uint32Array(order.length);
+    const order = positions.toSorted((a, b) => (id(a) < id(b) ? -1 : 1));
+    const rank = new Uint32Array(this.#endpoints.length);
     order.forEach((position, i) => {
       rank[position] = i;
     });
@@ -248,15 +291,34 @@ export class TrafficGraph implements ConnectionSource {
   #canonicalRows(): Uint32Array {
     const { table } = this.#store;
     if (this.#sortedRows.length === table.rows) return this.#sortedRows;
-    const { rank } = this.#canonicalOrder();
+    const rows = Uint32Array.from({ length: table.rows }, (_, row) => row);
+    this.#sortedRows = this.#inOrder(rows, this.#canonicalOrder().rank);
+    return this.#sortedRows;
+  }
+
+  /** Sorts the rows in place. */
+  #inOrder(rows: Uint32Array<ArrayBuffer>, rank: Uint32Array): Uint32Array<ArrayBuffer> {
+    const { table } = this.#store;
     const ranked = (row: number, field: number) => rank[table.word(row, field)] ?? 0;
     const key = (row: number) => sortableKey(table.word(row, column.key));
-    this.#sortedRows = Uint32Array.from({ length: table.rows }, (_, row) => row).sort(
+    return rows.sort(
       (a, b) =>
         ranked(a, column.source) - ranked(b, column.source) ||
         ranked(a, column.destination) - ranked(b, column.destination) ||
         key(a) - key(b),
     );
-    return this.#sortedRows;
   }
+}
+
+interface KnownEndpoint {
+  readonly id: EndpointId;
+  readonly endpoint: Endpoint;
+  /** Tells it from others in every process. */
+  readonly hash: number;
+}
+
+/** Positions of endpoints ascending by id, and the rank of each position. */
+interface CanonicalOrder {
+  readonly order: readonly number[];
+  readonly rank: Uint32Array;
 }
