@@ -1,0 +1,57 @@
+import { stat } from 'node:fs/promises';
+
+/** File systems count time in steps; a file that changed in the step in which it was read may change unseen. */
+const timeStepMs = 50;
+
+interface Entry<Value> {
+  readonly signature: string;
+  readonly value: Value;
+}
+
+/** What was made of files, kept for as long as they do not change. */
+export class FileCache<Value> {
+  readonly #entries = new Map<string, Entry<Value>>();
+
+  /**
+   * The value made of these files (some of which may not exist). With `settleMs`, files that changed less than so long
+   * ago may still be in the making: then the value from before comes, or undefined where there was none, and
+   * `settled` is false.
+   */
+  async read(
+    files: readonly string[],
+    make: () => Promise<Value>,
+    settleMs = 0,
+  ): Promise<{ readonly value: Value | undefined; readonly settled: boolean }> {
+    const key = files[0] ?? '';
+    const { signature, ageMs } = await signatureOf(files);
+    const known = this.#entries.get(key);
+    if (known !== undefined && known.signature === signature) return { value: known.value, settled: true };
+    if (ageMs < settleMs) return { value: known?.value, settled: false };
+    const value = await make();
+    this.#entries.set(key, { signature: ageMs < timeStepMs ? '' : signature, value });
+    return { value, settled: true };
+  }
+
+  /** Forgets every value whose first file is not among these. */
+  keepOnly(files: ReadonlySet<string>): void {
+    for (const key of this.#entries.keys()) if (!files.has(key)) this.#entries.delete(key);
+  }
+}
+
+async function signatureOf(files: readonly string[]): Promise<{ readonly signature: string; readonly ageMs: number }> {
+  const now = Date.now();
+  let signature = '';
+  let ageMs = Number.POSITIVE_INFINITY;
+  for (const file of files) {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+      signature += `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs};`;
+      // a clock that was set back must not hold a file back for ever
+      ageMs = Math.min(ageMs, Math.abs(now - Number(ctimeNs / 1_000_000n)));
+    } catch (error) {
+      if (!(error instanceof Error) || !('code' in error)) throw error;
+      signature += `${String(error.code)};`;
+    }
+  }
+  return { signature, ageMs };
+}
