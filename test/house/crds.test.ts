@@ -1,8 +1,13 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import test from 'ava';
+import { load } from 'js-yaml';
 import { customResourceDefinitions } from '../../controller/adapters/resources/custom-resource-definitions.ts';
+import { parseApproval, parseProposal } from '../../controller/adapters/resources/parse-resources.ts';
 import type { StructuralSchema } from '../../controller/adapters/resources/structural-schema.ts';
+import { profileFromText } from '../../controller/adapters/workspace/read-profile.ts';
 import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
+import { decisions } from '../../controller/model/policy-approval.ts';
+import { conditionTypes, proposalStates } from '../../controller/model/policy-proposal.ts';
 import { renderYaml } from '../../controller/policy/render-yaml.ts';
 
 const directory = new URL('../../crds/', import.meta.url);
@@ -56,3 +61,37 @@ function fieldsWithout(schema: StructuralSchema, path: string): string[] {
   const items = Object.entries(schema.items?.properties ?? {});
   return [...own, ...[...fields, ...items].flatMap(([name, field]) => fieldsWithout(field, `${path}.${name}`))];
 }
+
+const page = (name: string) => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+
+test('docs/profile.md has every field of a profile, and its example is one', async (t) => {
+  const text = await page('profile.md');
+  const [first] = definitions.flatMap(({ spec }) => spec.versions);
+  const spec = first?.schema.openAPIV3Schema.properties?.['spec'];
+  const fields = leaves(spec ?? { type: 'object' }, '');
+  t.true(fields.includes('guard.duration'));
+  t.deepEqual(
+    fields.filter((field) => !text.includes(`\`${field}\``) && !text.includes(`\`${field.replace(/^[^.]+/, '')}\``)),
+    [],
+  );
+  const example = /```yaml\n([^]*?)```/.exec(text)?.[1] ?? '';
+  t.deepEqual(profileFromText(example, 'profile.md').problems, []);
+});
+
+/** `learning.bin`: fields that are no objects themselves; what lists hold is explained with the list. */
+function leaves(schema: StructuralSchema, path: string): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const own = path === '' ? name : `${path}.${name}`;
+    return field.properties ? leaves(field, own) : [own];
+  });
+}
+
+test('docs/resources.md has every state, condition and decision, and its examples can be read', async (t) => {
+  const text = await page('resources.md');
+  for (const word of [...proposalStates, ...conditionTypes, ...decisions]) t.true(text.includes(`\`${word}\``), word);
+  const [proposal, approval] = [...text.matchAll(/```yaml\n([^]*?)```/g)].map(([, example = '']) =>
+    load(example.replace('sha256:…', `sha256:${'0'.repeat(64)}`)),
+  );
+  t.false(Array.isArray(parseProposal(proposal as KubernetesObject)));
+  t.false(Array.isArray(parseApproval(approval as KubernetesObject)));
+});
