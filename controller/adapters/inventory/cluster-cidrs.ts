@@ -92,7 +92,7 @@ function byConfigMap(object: LocatedObject, problems: Problem[]): StatedRanges {
 
 /** The flags of kube-controller-manager and kube-apiserver, wherever a container of kube-system is started with them. */
 function byCommandLine(object: LocatedObject): StatedRanges {
-  const words = commandLine(object.body);
+  const words = commandLine(object);
   const flag = (name: string) =>
     words.flatMap((word, i) => {
       if (word.startsWith(`--${name}=`)) return [word.slice(name.length + 3)];
@@ -101,9 +101,11 @@ function byCommandLine(object: LocatedObject): StatedRanges {
   return { pods: flag('cluster-cidr'), services: flag('service-cluster-ip-range') };
 }
 
-function commandLine(pod: LocatedObject['body']): string[] {
-  const parsed = podFields.safeParse(pod);
-  return (parsed.data?.spec.containers ?? []).flatMap(({ command, args }) => [...(command ?? []), ...(args ?? [])]);
+function commandLine(pod: LocatedObject): string[] {
+  return (readFields(podFields, pod, [])?.spec.containers ?? []).flatMap(({ command, args }) => [
+    ...(command ?? []),
+    ...(args ?? []),
+  ]);
 }
 
 /** `10.244.0.0/16,fd00:10::/48`, quoted or not; what is no CIDR is not a range. */

@@ -1,5 +1,5 @@
 import { serviceTargetFinder } from '../../attribution/service-targets.ts';
-import type { Pod } from '../../model/cluster.ts';
+import type { Cluster, Pod } from '../../model/cluster.ts';
 import type { Problem } from '../../model/problem.ts';
 import { parseWorkloadKey } from '../../model/workload.ts';
 import type { ClusterReading } from '../../ports.ts';
@@ -7,12 +7,12 @@ import { clusterCidrsOf } from './cluster-cidrs.ts';
 import { controllersOf } from './controllers.ts';
 import { distinctObjects } from './distinct-objects.ts';
 import { exposuresOf, webhooksOf } from './exposures.ts';
-import type { LocatedObject } from './located-object.ts';
+import { type LocatedObject, remembered } from './located-object.ts';
 import { namespacesOf } from './namespaces.ts';
 import { isNetworkPolicy, networkPolicyFromObject } from './network-policy.ts';
 import { readNodes, withoutPodAddresses } from './nodes.ts';
 import { otherPoliciesIn } from './other-policies.ts';
-import { readPods } from './pods.ts';
+import { type GonePod, readGonePods, readPods } from './pods.ts';
 import { rootFinder } from './root-owner.ts';
 import { apiServerBehind, readBackends, readServices } from './services.ts';
 import { virtualPod, workloadsOf } from './workloads.ts';
@@ -21,6 +21,21 @@ import { virtualPod, workloadsOf } from './workloads.ts';
 export function clusterFromObjects(located: readonly LocatedObject[]): ClusterReading {
   const { objects, problems: conflicts } = distinctObjects(located.map(inItsNamespace));
   const problems: Problem[] = [...conflicts];
+  const cluster = assembleCluster(objects, [], problems);
+  const counts = new Map<string, number>();
+  for (const { kind } of located) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return { cluster, problems, objects: counts, otherPolicies: otherPoliciesIn(located) };
+}
+
+/**
+ * The cluster of objects of which none is there twice, each in its namespace. Pods that are gone are in it as ended ones,
+ * and nothing else depends on them.
+ */
+export function assembleCluster(
+  objects: readonly LocatedObject[],
+  gone: readonly GonePod[],
+  problems: Problem[],
+): Cluster {
   const controllers = controllersOf(objects, problems);
   const findRoot = rootFinder(controllers);
   const allNodes = readNodes(objects, problems);
@@ -47,12 +62,13 @@ export function clusterFromObjects(located: readonly LocatedObject[]): ClusterRe
     ),
   ];
   const policies = objects.filter(isNetworkPolicy).flatMap((object) => {
-    const reading = networkPolicyFromObject(object);
+    const reading = remembered(object, networkPolicyFromObject, () => networkPolicyFromObject(object));
     if ('policy' in reading) return [reading.policy];
     problems.push(...reading.problems);
     return [];
   });
-  const cluster = {
+  const ended = readGonePods(gone, findRoot, nodeIps);
+  return {
     namespaces: namespacesOf(
       objects,
       [
@@ -63,7 +79,7 @@ export function clusterFromObjects(located: readonly LocatedObject[]): ClusterRe
       problems,
     ),
     workloads,
-    pods,
+    pods: ended.length === 0 ? pods : [...pods, ...ended].sort(byNameAndStart),
     nodes: nodes.sort(byName),
     services,
     policies: policies.sort((a, b) => byName(a.metadata, b.metadata)),
@@ -72,9 +88,6 @@ export function clusterFromObjects(located: readonly LocatedObject[]): ClusterRe
     apiServer: apiServerBehind(backends),
     cidrs: clusterCidrsOf(objects, nodes, pods, problems),
   };
-  const counts = new Map<string, number>();
-  for (const { kind } of located) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return { cluster, problems, objects: counts, otherPolicies: otherPoliciesIn(located) };
 }
 
 const clusterScoped: ReadonlySet<string> = new Set([
@@ -89,10 +102,15 @@ const clusterScoped: ReadonlySet<string> = new Set([
   'APIService',
 ]);
 
-/** An object without a namespace is in `default`, unless its kind has none. */
 function inItsNamespace(object: LocatedObject): LocatedObject {
-  if (clusterScoped.has(object.kind)) return object.namespace === '' ? object : { ...object, namespace: '' };
-  return object.namespace === '' ? { ...object, namespace: 'default' } : object;
+  const namespace = namespaceOf(object.kind, object.namespace);
+  return namespace === object.namespace ? object : { ...object, namespace };
+}
+
+/** An object without a namespace is in `default`, unless its kind has none. */
+export function namespaceOf(kind: string, namespace: string): string {
+  if (clusterScoped.has(kind)) return '';
+  return namespace === '' ? 'default' : namespace;
 }
 
 function byName(

@@ -10,6 +10,17 @@ export interface LocatedObject {
   readonly body: Readonly<Record<string, unknown>>;
   /** `file:line` of the document, with the item's index where the document is a List. */
   readonly where: string;
+  /** On an object that is read again and again: what was made of it, by what made it. */
+  readonly memory?: Map<unknown, unknown>;
+}
+
+/** What `make` made of the object before, where the object has a memory. */
+export function remembered<Value>({ memory }: LocatedObject, maker: unknown, make: () => Value): Value {
+  if (memory === undefined) return make();
+  if (memory.has(maker)) return memory.get(maker) as Value;
+  const made = make();
+  memory.set(maker, made);
+  return made;
 }
 
 /** Objects of one text or directory, with everything that is no object. */

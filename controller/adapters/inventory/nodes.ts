@@ -1,8 +1,9 @@
+import type { z } from 'zod';
 import { canonicalIp, cidrRange, formatIp, parseCidr } from '../../model/cidr.ts';
 import type { Node } from '../../model/cluster.ts';
 import type { Labels } from '../../model/label-selector.ts';
 import type { Problem } from '../../model/problem.ts';
-import type { LocatedObject } from './located-object.ts';
+import { type LocatedObject, remembered } from './located-object.ts';
 import { nodeFields } from './object-schemas.ts';
 import { hostAnnotations, podNetworkAnnotations } from './read-annotations.ts';
 import { readFields } from './read-fields.ts';
@@ -13,26 +14,20 @@ export function readNodes(objects: readonly LocatedObject[], problems: Problem[]
     .filter(({ kind, apiVersion }) => kind === 'Node' && apiVersion === 'v1')
     .flatMap((object) => {
       const fields = readFields(nodeFields, object, problems);
-      if (!fields) return [];
-      const { metadata, spec, status } = fields;
-      const podCidrs = [...new Set([...(spec?.podCIDRs ?? []), ...(spec?.podCIDR ? [spec.podCIDR] : [])])];
-      const addresses = (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP');
-      const annotations = metadata.annotations ?? {};
-      const hostIps = [
-        ...addresses.map(({ address }) => canonicalIp(address)),
-        ...annotatedAddresses(annotations, hostAnnotations),
-      ];
-      const ips = [...hostIps, ...annotatedAddresses(annotations, podNetworkAnnotations), ...podCidrs.flatMap(footOf)];
-      return [
-        {
-          name: object.name,
-          labels: metadata.labels ?? {},
-          ips: distinct(ips),
-          hostIps: distinct(hostIps),
-          podCidrs,
-        },
-      ];
+      return fields ? [remembered(object, readNodes, () => nodeOf(object.name, fields))] : [];
     });
+}
+
+function nodeOf(name: string, { metadata, spec, status }: z.infer<typeof nodeFields>): Node {
+  const podCidrs = [...new Set([...(spec?.podCIDRs ?? []), ...(spec?.podCIDR ? [spec.podCIDR] : [])])];
+  const addresses = (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP' || type === 'ExternalIP');
+  const annotations = metadata.annotations ?? {};
+  const hostIps = [
+    ...addresses.map(({ address }) => canonicalIp(address)),
+    ...annotatedAddresses(annotations, hostAnnotations),
+  ];
+  const ips = [...hostIps, ...annotatedAddresses(annotations, podNetworkAnnotations), ...podCidrs.flatMap(footOf)];
+  return { name, labels: metadata.labels ?? {}, ips: distinct(ips), hostIps: distinct(hostIps), podCidrs };
 }
 
 function distinct(ips: readonly (string | undefined)[]): string[] {

@@ -1,8 +1,8 @@
 import type { Pod } from '../../model/cluster.ts';
 import type { Problem } from '../../model/problem.ts';
-import { type WorkloadRef, workloadKey } from '../../model/workload.ts';
+import { type WorkloadKey, type WorkloadRef, workloadKey } from '../../model/workload.ts';
 import { ownerIn } from './controllers.ts';
-import type { LocatedObject } from './located-object.ts';
+import { type LocatedObject, remembered } from './located-object.ts';
 import { type PodFields, podFields } from './object-schemas.ts';
 import { type PodShape, podShape } from './pod-template.ts';
 import { readFields } from './read-fields.ts';
@@ -16,44 +16,99 @@ export interface PodReading {
   readonly where: string;
 }
 
+/** A pod that is not in the inventory any more, and when that was seen, in ms since 1970. */
+export interface GonePod {
+  readonly object: LocatedObject;
+  readonly goneMs: number;
+}
+
 /** Every pod of the inventory, its interval of life and its addresses (those of the node, for hostNetwork). */
 export function readPods(
   objects: readonly LocatedObject[],
   findRoot: FindRoot,
-  nodeIps: ReadonlyMap<string, readonly string[]>,
+  nodeIps: NodeAddresses,
   problems: Problem[],
 ): readonly PodReading[] {
-  const readings: PodReading[] = [];
-  for (const object of objects) {
-    if (object.kind !== 'Pod' || object.apiVersion !== 'v1') continue;
-    const fields = readFields(podFields, object, problems);
-    if (!fields) continue;
-    const { metadata, spec, status } = fields;
-    const { namespace, name, where } = object;
-    const labels = metadata.labels ?? {};
-    const root = findRoot(ownerIn(namespace, metadata) ?? { namespace, kind: 'Pod', name }, labels);
-    const shape = podShape(labels, metadata.annotations ?? {}, spec);
-    const node = spec.nodeName || undefined;
-    const own = addressesOf(status);
-    const startMs = status?.startTime ?? metadata.creationTimestamp ?? undefined;
-    const pod: Pod = {
-      namespace,
-      name,
-      workload: workloadKey(root),
-      labels,
-      containerPorts: shape.containerPorts,
-      ips: shape.hostNetwork && own.length === 0 && node !== undefined ? (nodeIps.get(node) ?? []) : own,
-      node,
-      hostNetwork: shape.hostNetwork,
-      phase: status?.phase ?? 'Pending',
-      ready: readyIn(status),
-      startMs,
-      endMs: endOf(fields, startMs),
-      virtual: false,
-    };
-    readings.push({ pod, root, shape, where });
-  }
-  return endedBySuccessors(readings);
+  return endedBySuccessors(
+    objects.flatMap((object) => {
+      if (object.kind !== 'Pod' || object.apiVersion !== 'v1') return [];
+      const fields = readFields(podFields, object, problems);
+      return fields ? [readingOf(object, fields, findRoot, nodeIps)] : [];
+    }),
+  );
+}
+
+/**
+ * Pods that are gone, so that flows which come late find them: with the owner and the addresses that they had when they
+ * were last read, and as ended when that was seen, or when they were to be deleted if that was before.
+ */
+export function readGonePods(gone: readonly GonePod[], findRoot: FindRoot, nodeIps: NodeAddresses): readonly Pod[] {
+  return gone.flatMap(({ object, goneMs }) => {
+    const fields = readFields(podFields, object, []);
+    if (!fields) return [];
+    return [
+      remembered(object, readGonePods, () => {
+        const last = object.memory?.get(readPods) as LastReading | undefined;
+        const { pod } = last?.reading ?? readingOf(object, fields, findRoot, nodeIps);
+        const endMs = Math.min(pod.endMs ?? goneMs, fields.metadata.deletionTimestamp ?? goneMs, goneMs);
+        const finished = pod.phase === 'Succeeded' || pod.phase === 'Failed';
+        return { ...pod, phase: finished ? pod.phase : 'Succeeded', ready: false, endMs } as const;
+      }),
+    ];
+  });
+}
+
+/** The addresses of nodes, by name. */
+type NodeAddresses = ReadonlyMap<string, readonly string[]>;
+
+/** What a reading hangs on beside the object itself. */
+interface LastReading {
+  readonly workload: WorkloadKey;
+  readonly hostIps: readonly string[] | undefined;
+  readonly reading: PodReading;
+}
+
+function readingOf(object: LocatedObject, fields: PodFields, findRoot: FindRoot, nodeIps: NodeAddresses): PodReading {
+  const { namespace, name, memory } = object;
+  const { metadata, spec } = fields;
+  const labels = metadata.labels ?? {};
+  const root = findRoot(ownerIn(namespace, metadata) ?? { namespace, kind: 'Pod', name }, labels);
+  const workload = workloadKey(root);
+  const hostIps = spec.hostNetwork ? nodeIps.get(spec.nodeName ?? '') : undefined;
+  const last = memory?.get(readPods) as LastReading | undefined;
+  if (last !== undefined && last.workload === workload && last.hostIps === hostIps) return last.reading;
+  const reading = podReading(object, fields, root, hostIps);
+  memory?.set(readPods, { workload, hostIps, reading } satisfies LastReading);
+  return reading;
+}
+
+function podReading(
+  { namespace, name, where }: LocatedObject,
+  fields: PodFields,
+  root: WorkloadRef,
+  hostIps: readonly string[] | undefined,
+): PodReading {
+  const { metadata, spec, status } = fields;
+  const labels = metadata.labels ?? {};
+  const shape = podShape(labels, metadata.annotations ?? {}, spec);
+  const own = addressesOf(status);
+  const startMs = status?.startTime ?? metadata.creationTimestamp ?? undefined;
+  const pod: Pod = {
+    namespace,
+    name,
+    workload: workloadKey(root),
+    labels,
+    containerPorts: shape.containerPorts,
+    ips: shape.hostNetwork && own.length === 0 ? (hostIps ?? []) : own,
+    node: spec.nodeName || undefined,
+    hostNetwork: shape.hostNetwork,
+    phase: status?.phase ?? 'Pending',
+    ready: readyIn(status),
+    startMs,
+    endMs: endOf(fields, startMs),
+    virtual: false,
+  };
+  return { pod, root, shape, where };
 }
 
 function addressesOf(status: PodFields['status']): readonly string[] {

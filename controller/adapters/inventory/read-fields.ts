@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type Problem, problem } from '../../model/problem.ts';
 import { faultsOf } from './faults.ts';
-import type { LocatedObject } from './located-object.ts';
+import { type LocatedObject, remembered } from './located-object.ts';
 
 /** The fields of one object that a schema asks for; or undefined, with a problem for everything wrong with them. */
 export function readFields<Schema extends z.ZodType>(
@@ -9,7 +9,7 @@ export function readFields<Schema extends z.ZodType>(
   object: LocatedObject,
   problems: Problem[],
 ): z.infer<Schema> | undefined {
-  const parsed = schema.safeParse(object.body);
+  const parsed = remembered(object, schema, () => schema.safeParse(object.body));
   if (parsed.success) return parsed.data;
   const called = [object.namespace, object.name].filter(Boolean).join('/');
   for (const fault of faultsOf(parsed.error)) {
