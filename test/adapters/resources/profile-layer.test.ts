@@ -8,6 +8,7 @@ import { structuralSchema } from '../../../controller/adapters/resources/structu
 import { resourceApiVersion } from '../../../controller/model/policy-proposal.ts';
 import { defaultProfile } from '../../../controller/model/profile.ts';
 import { arbitraryOf } from '../../support/arbitrary-resource.ts';
+import { fullProfile } from '../../support/full-resources.ts';
 
 function layer(spec: object): ProfileLayer {
   const object = { apiVersion: resourceApiVersion, kind: 'SegmentationProfile', metadata: { name: 'default' }, spec };
@@ -25,6 +26,14 @@ const anyLayer = arbitraryOf(structuralSchema(profileSpecSchema)).map((spec) => 
 test('without any profile everything has its default', (t) => {
   t.deepEqual(resolveProfile(), defaultProfile);
   t.deepEqual(resolveProfile(layer({}), layer({})), defaultProfile);
+});
+
+test('a SegmentationProfile can set every field of a profile', (t) => {
+  const set = layer(fullProfile.spec);
+  t.deepEqual(Object.keys(set).sort(), Object.keys(defaultProfile).sort());
+  for (const group of ['learning', 'external', 'clusterCidrs', 'approvals', 'guard', 'closedNamespace'] as const) {
+    t.deepEqual(Object.keys(set[group] ?? {}).sort(), Object.keys(defaultProfile[group]).sort());
+  }
 });
 
 test("a namespace's fields win over the cluster's, one by one, and what neither sets has its default", (t) => {
