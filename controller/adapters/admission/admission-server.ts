@@ -24,6 +24,7 @@ export interface AdmissionServerOptions {
   /** Address to listen on; every one of the machine without it. */
   readonly host?: string;
   readonly clock: Clock;
+  /** Every request is logged: who wanted what, and why it was refused. */
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -33,6 +34,8 @@ const bodyLimitBytes = 4 * 1024 * 1024;
 const requestLimitMs = 5_000;
 /** Longer than Go's clients keep an idle connection, so that it is never us who closes one that is about to be used. */
 const idleLimitMs = 120_000;
+/** The API server needs a handful; who floods the webhook must not take the files of the whole controller. */
+const connectionLimit = 1_000;
 /** How often a token that nobody knows may make us look whether another replica made a new one. */
 const reloadPaceMs = 1_000;
 
@@ -61,6 +64,7 @@ export class AdmissionServer {
       },
       (request, response) => void this.#serve(request, response),
     );
+    this.#server.maxConnections = connectionLimit;
     this.#unsubscribe = keys.subscribe(() => {
       this.#server.setSecureContext({ ...keys.servingCertificate(), minVersion: 'TLSv1.2' });
       log.info({}, 'the webhook took over new keys or certificates');
@@ -138,10 +142,11 @@ export class AdmissionServer {
     return validateRequest(review, keys.verificationKeys(), controllerUser, clock.now());
   }
 
-  #logAnswer({ user, namespace, operation, resource, dryRun }: AdmissionRequest, answer: AdmissionAnswer): void {
-    if (answer.allowed) return;
-    const fields = { user, namespace, operation, resource, dryRun, because: answer.message };
-    this.#options.log.warn(fields, 'an admission request was refused');
+  #logAnswer(review: AdmissionRequest, answer: AdmissionAnswer): void {
+    const { uid, user, namespace, operation, resource, dryRun } = review;
+    const fields = { uid, user, namespace, operation, resource, dryRun };
+    if (answer.allowed) this.#options.log.info(fields, 'an admission request was allowed');
+    else this.#options.log.warn({ ...fields, because: answer.message }, 'an admission request was refused');
   }
 
   /** Without the token nobody but the API server is answered: a stamp is signed for whatever user a request names. */

@@ -38,36 +38,24 @@ export function stampApproval(
   return { ...unsigned, signature };
 }
 
-export type StampVerdict =
-  | { readonly valid: true }
-  /** `because` is a clause: `it carries no stamp …`. */
-  | { readonly valid: false; readonly because: string };
-
 /**
- * Whether the stamp of a decision was made for this very decision by one of the keys. Age, reuse of the nonce and the
- * approver's right are for the caller to judge.
+ * `valid` when the stamp of a decision was made for this very decision by one of the keys; else why it is worth nothing,
+ * as a clause. Age, reuse of the nonce and the approver's right are for the caller to judge.
  */
-export function verifyStamp(namespace: string, spec: ApprovalSpec, keys: VerificationKeys): StampVerdict {
+export function verifyStamp(namespace: string, spec: ApprovalSpec, keys: VerificationKeys): string {
   if (spec.stamp?.nonce.startsWith(dryRunPrefix) === true) {
-    return invalid('its stamp was made for a dry run, in which nothing is decided');
+    return 'its stamp was made for a dry run, in which nothing is decided';
   }
   return verifySignature(namespace, spec, keys);
 }
 
 /** Like `verifyStamp`, and the stamp of a dry run is fine. */
-export function verifySignature(namespace: string, spec: ApprovalSpec, keys: VerificationKeys): StampVerdict {
+export function verifySignature(namespace: string, spec: ApprovalSpec, keys: VerificationKeys): string {
   const { stamp } = spec;
-  if (stamp === undefined) return invalid('it carries no stamp of the admission webhook');
+  if (stamp === undefined) return 'it carries no stamp of the admission webhook';
   const key = keys.get(stamp.keyId);
-  if (key === undefined)
-    return invalid(`its stamp is signed with ${JSON.stringify(stamp.keyId)}, which is no key of nanoseg's`);
+  if (key === undefined) return `its stamp is signed with ${JSON.stringify(stamp.keyId)}, which is no key of nanoseg's`;
   const text = Buffer.from(stampedText(namespace, spec, stamp));
-  if (verify(null, text, key, Buffer.from(stamp.signature, 'base64'))) return { valid: true };
-  return invalid(
-    'its signature does not fit what it says: it was changed after it was stamped, or the stamp is forged',
-  );
-}
-
-function invalid(because: string): StampVerdict {
-  return { valid: false, because };
+  if (verify(null, text, key, Buffer.from(stamp.signature, 'base64'))) return 'valid';
+  return 'its signature does not fit what it says: it was changed after it was stamped, or the stamp is forged';
 }

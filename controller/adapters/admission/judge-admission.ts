@@ -81,7 +81,7 @@ function validateCreation(
     );
   }
   const verdict = dryRun ? verifySignature(namespace, spec, keys) : verifyStamp(namespace, spec, keys);
-  if (!verdict.valid) return forbidden(`the approval cannot be accepted: ${verdict.because}; create it again`);
+  if (verdict !== 'valid') return forbidden(`the approval cannot be accepted: ${verdict}; create it again`);
   const { stamp } = spec;
   if (stamp?.user !== user || !isDeepStrictEqual(stamp.groups, groups)) {
     return forbidden(

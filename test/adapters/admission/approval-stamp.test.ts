@@ -25,7 +25,7 @@ function stamped(of: ApprovalSpec = spec, namespace = 'shop'): ApprovalSpec & { 
 
 test('a stamp is valid for the decision that it was made for', (t) => {
   const { stamp } = stamped();
-  t.deepEqual(verifyStamp('shop', { ...spec, stamp }, known), { valid: true });
+  t.is(verifyStamp('shop', { ...spec, stamp }, known), 'valid');
   t.like(stamp, { ...asked, time: '2026-01-01T00:00:00.000Z', keyId: keys[0]?.keyId ?? 'none' });
 });
 
@@ -50,30 +50,30 @@ test('a stamp is worth nothing for any other decision, namespace, user, group, t
       const changed = { ...good, ...other };
       // an absent reason or expiry and an empty one are the same decision
       const isSame = JSON.stringify({ expiresAt: '', ...changed }) === JSON.stringify({ expiresAt: '', ...good });
-      return verifyStamp('shop', changed, known).valid === isSame;
+      return (verifyStamp('shop', changed, known) === 'valid') === isSame;
     }),
   );
-  t.false(verifyStamp('bank', good, known).valid);
+  t.not(verifyStamp('bank', good, known), 'valid');
 });
 
 test('parts of a decision cannot be moved from one field into the next', (t) => {
   const { stamp } = stamped({ ...spec, proposal: 'a', digest: 'bc' });
-  t.false(verifyStamp('shop', { ...spec, proposal: 'ab', digest: 'c', stamp }, known).valid);
+  t.not(verifyStamp('shop', { ...spec, proposal: 'ab', digest: 'c', stamp }, known), 'valid');
 });
 
 test('no stamp, and the stamp of a stranger’s key, are worth nothing', (t) => {
-  t.like(verifyStamp('shop', spec, known), { valid: false, because: 'it carries no stamp of the admission webhook' });
+  t.is(verifyStamp('shop', spec, known), 'it carries no stamp of the admission webhook');
   const stranger = renewSigningKeys([], nowMs);
   const stamp = stampApproval('shop', spec, asked, stampingKey(stranger, nowMs), nowMs);
-  t.false(verifyStamp('shop', { ...spec, stamp }, known).valid);
+  t.not(verifyStamp('shop', { ...spec, stamp }, known), 'valid');
   const named = { ...stamp, keyId: keys[0]?.keyId ?? '' };
-  t.false(verifyStamp('shop', { ...spec, stamp: named }, known).valid);
+  t.not(verifyStamp('shop', { ...spec, stamp: named }, known), 'valid');
 });
 
 test('the stamp of a dry run shows who would decide and decides nothing', (t) => {
   const dry = { ...asked, nonce: dryRunNonce('n-1') };
   const stamp = stampApproval('shop', spec, dry, stampingKey(keys, nowMs), nowMs);
-  t.true(verifySignature('shop', { ...spec, stamp }, known).valid);
-  t.false(verifyStamp('shop', { ...spec, stamp }, known).valid);
-  t.false(verifyStamp('shop', { ...spec, stamp: { ...stamp, nonce: 'n-1' } }, known).valid);
+  t.is(verifySignature('shop', { ...spec, stamp }, known), 'valid');
+  t.not(verifyStamp('shop', { ...spec, stamp }, known), 'valid');
+  t.not(verifyStamp('shop', { ...spec, stamp: { ...stamp, nonce: 'n-1' } }, known), 'valid');
 });
