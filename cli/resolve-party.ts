@@ -3,6 +3,8 @@ import { type Problem, problem } from '../controller/model/problem.ts';
 import type { WorkloadKey, WorkloadRef } from '../controller/model/workload.ts';
 import { type ClusterIndex, isLive } from '../controller/policy/evaluate/cluster-index.ts';
 import type { Party } from '../controller/policy/evaluate/views.ts';
+import { isKind } from './kind-names.ts';
+import { didYouMean, nearNames } from './near-names.ts';
 
 /** What a person means by `namespace/name`, `namespace/kind/name` or an address, or why nobody can tell. */
 export function resolveParty(index: ClusterIndex, text: string): Party | Problem {
@@ -16,7 +18,7 @@ export function resolveParty(index: ClusterIndex, text: string): Party | Problem
   if (parts.length < 2 || parts.length > 3 || parts.includes('')) {
     return problem(
       'ArgumentInvalid',
-      `${JSON.stringify(text)} is no workload: expected namespace/name, namespace/kind/name or an address${didYouMean(index, second || namespace)}`,
+      `${JSON.stringify(text)} is no workload: expected namespace/name, namespace/kind/name or an address${nearest(index, second || namespace)}`,
     );
   }
   const name = third ?? second;
@@ -25,7 +27,7 @@ export function resolveParty(index: ClusterIndex, text: string): Party | Problem
     if (workload.namespace !== namespace || workload.name !== name) return false;
     return third === undefined || isKind(workload.kind, second);
   });
-  return only(found, text) ?? problem('WorkloadNotFound', `no workload ${text}${didYouMean(index, name)}`);
+  return only(found, text) ?? problem('WorkloadNotFound', `no workload ${text}${nearest(index, name)}`);
 }
 
 function only(
@@ -57,41 +59,8 @@ function resolveAddress({ cluster, keys }: ClusterIndex, ip: IpAddress): Party |
   );
 }
 
-const shortKinds: Readonly<Record<string, string>> = {
-  deploy: 'deployment',
-  sts: 'statefulset',
-  ds: 'daemonset',
-  rs: 'replicaset',
-  cj: 'cronjob',
-  po: 'pod',
-};
-
-function isKind(kind: string, asked: string): boolean {
-  const lower = asked.toLowerCase();
-  const wanted = shortKinds[lower] ?? lower;
-  return [wanted, wanted.replace(/s$/, '')].includes(kind.toLowerCase());
-}
-
-/** The workloads whose names are nearest, at most three. */
-function didYouMean({ keys, workloads }: ClusterIndex, name: string): string {
-  const near = keys
-    .map((key, position) => ({ key, distance: editDistance(name, workloads[position]?.name ?? '') }))
-    .filter(({ key, distance }) => distance <= Math.max(2, name.length / 3) || (name !== '' && key.includes(name)))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3);
-  return near.length === 0 ? '' : `; did you mean ${near.map(({ key }) => key).join(', ')}?`;
-}
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
+/** The workloads whose names are nearest. */
+function nearest({ keys, workloads }: ClusterIndex, name: string): string {
+  const names = new Map(keys.map((key, position) => [key as string, workloads[position]?.name ?? '']));
+  return didYouMean(nearNames([...names.keys()], name, (key) => names.get(key) ?? ''));
 }

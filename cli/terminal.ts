@@ -9,6 +9,8 @@ export const exitCode = {
   input: 2,
   /** A proof failed: nothing of it may be applied. */
   proof: 3,
+  /** The cluster cannot be reached, nanoseg is not installed in it, or it does not permit this. */
+  cluster: 4,
 } as const;
 
 /** Where a command writes and how it ends; tests pass their own. */
@@ -23,6 +25,12 @@ export interface Terminal {
   readonly columns: number;
   /** Called at most once; without it the command ends with `ok`. */
   readonly exit: (code: number) => void;
+  /** Puts a question to the person in front of the terminal; absent where nobody is there to answer. */
+  readonly ask?: (question: string) => Promise<string>;
+  /** Aborts when the person ends the command, which until then goes on by itself; absent: it never is. */
+  readonly interrupted?: () => AbortSignal;
+  /** What people type to run this, `kubectl nanoseg` for the plugin; absent: `nanoseg`. */
+  readonly program?: string;
 }
 
 /** Thrown by a command whose input cannot be used; `main` prints the problems and exits with `exitCode.input`. */

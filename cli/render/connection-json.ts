@@ -1,8 +1,9 @@
-import type { ConnectionSet } from '../../controller/model/connection-set.ts';
+import { type ConnectionSet, isEmptyConnections } from '../../controller/model/connection-set.ts';
 import type { PortInterval } from '../../controller/model/port-set.ts';
 import { type PolicyProtocol, policyProtocols } from '../../controller/model/protocol.ts';
 import { parseWorkloadKey, type WorkloadRef } from '../../controller/model/workload.ts';
 import type { Side } from '../../controller/policy/evaluate/connectivity.ts';
+import type { PairDifference } from '../../controller/policy/evaluate/difference.ts';
 
 export interface PortsJson {
   readonly protocol: PolicyProtocol;
@@ -38,3 +39,14 @@ export function sideText(side: Side): string {
 }
 
 const shownCidrs = 3;
+
+/** A pair whose connectivity differs; `uncertain` only where there is any. */
+export function pairJson({ source, destination, gained, lost, uncertain }: PairDifference): unknown {
+  return {
+    source: sideJson(source),
+    destination: sideJson(destination),
+    gained: connectionsJson(gained),
+    lost: connectionsJson(lost),
+    ...(isEmptyConnections(uncertain) ? {} : { uncertain: connectionsJson(uncertain) }),
+  };
+}

@@ -6,11 +6,19 @@ export interface Column {
 
 /** Aligned text, two spaces between columns, a line for the titles; ends with a newline. Never any colour. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const titles = columns.map(({ title }) => title);
-  const widths = columns.map((_, i) =>
-    [titles, ...rows].reduce((widest, row) => Math.max(widest, (row[i] ?? '').length), 0),
+  const line = tableLine(columns, rows);
+  return `${[columns.map(({ title }) => title), ...rows].map(line).join('\n')}\n`;
+}
+
+/** How one row is written in the widths that these rows need; a later row that is wider stands out. */
+export function tableLine(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): (row: readonly string[]) => string {
+  const widths = columns.map(({ title }, i) =>
+    rows.reduce((widest, row) => Math.max(widest, (row[i] ?? '').length), title.length),
   );
-  const line = (row: readonly string[]) =>
+  return (row) =>
     columns
       .map(({ align }, i) => {
         const cell = row[i] ?? '';
@@ -18,5 +26,4 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
       })
       .join('  ')
       .trimEnd();
-  return `${[titles, ...rows].map(line).join('\n')}\n`;
 }

@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { ClusterError } from '../../controller/model/cluster-error.ts';
+import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
+import { stopAnnotation } from '../stop-annotation.ts';
+import type { Terminal } from '../terminal.ts';
+
+const help = `
+Examples:
+  $ nanoseg resume
+  $ nanoseg resume -n shop
+
+Without -n the switch of the whole cluster is taken back; namespaces that were stopped by themselves stay stopped.`;
+
+export function resumeCommand(terminal: Terminal, connect: Connect): Command {
+  const command = new Command('resume')
+    .summary('take the kill switch back')
+    .description('Lets nanoseg write again, in the cluster or in one namespace.');
+  return addConnectionOptions(command, false)
+    .addHelpText('after', help)
+    .action(async (options: ConnectionOptions) => {
+      const { store, systemNamespace } = await connect(options);
+      const { namespace } = options;
+      const ref =
+        namespace === undefined
+          ? { kind: 'SegmentationProfile', namespace: systemNamespace, name: 'default' }
+          : { kind: 'Namespace', namespace: '', name: namespace };
+      try {
+        await store.annotate(ref, { [stopAnnotation]: null });
+      } catch (error) {
+        // without a profile nothing was stopped
+        if (namespace !== undefined || !(error instanceof ClusterError) || error.code !== 'NotFound') throw error;
+      }
+      terminal.out(namespace === undefined ? 'resumed in the whole cluster\n' : `resumed in namespace ${namespace}\n`);
+    });
+}

@@ -1,0 +1,29 @@
+import type { Cluster } from '../controller/model/cluster.ts';
+import type { NetworkPolicy } from '../controller/model/network-policy.ts';
+import type { CniName } from '../controller/model/profile.ts';
+import { cniProfile } from '../controller/policy/cni-profiles.ts';
+import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
+import { compilePolicies } from '../controller/policy/evaluate/compile-policies.ts';
+import type { PairDifference } from '../controller/policy/evaluate/difference.ts';
+import { evaluator } from '../controller/policy/evaluate/evaluator.ts';
+
+/**
+ * What may talk and what may not any more once `proposed` are in force beside everything else that is there; `replaced`
+ * are the names, in `namespace`, of the policies that they take the place of.
+ */
+export function pairChanges(
+  cluster: Cluster,
+  namespace: string,
+  replaced: readonly string[],
+  proposed: readonly NetworkPolicy[],
+  cni: CniName,
+): PairDifference[] {
+  const names = new Set([...replaced, ...proposed.map(({ metadata }) => metadata.name)]);
+  const staying = cluster.policies.filter(
+    ({ metadata }) => metadata.namespace !== namespace || !names.has(metadata.name),
+  );
+  const index = indexCluster(cluster);
+  const under = (policies: readonly NetworkPolicy[]) =>
+    evaluator(index, compilePolicies(index, policies), cniProfile(cni));
+  return [...under([...staying, ...proposed]).differenceFrom(under(cluster.policies))];
+}

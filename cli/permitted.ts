@@ -1,0 +1,11 @@
+import { ClusterError } from '../controller/model/cluster-error.ts';
+
+/** The answer, or `otherwise` where the user lacks the right to read it: the rest is worth having. */
+export async function whatMayBeRead<Answer>(answer: Promise<Answer>, otherwise: Answer): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ClusterError && error.code === 'Forbidden') return otherwise;
+    throw error;
+  }
+}

@@ -1,0 +1,167 @@
+import { counted } from '../controller/model/counted.ts';
+import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
+import { ClusterError } from '../controller/model/cluster-error.ts';
+import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
+import type { Mode, PodCoverage, ProfileStatus } from '../controller/model/profile.ts';
+import type { Connection } from './connection.ts';
+import { type EffectiveProfile, profileFrom, type StoredProfile, storedProfile } from './effective-profile.ts';
+import { listProposals } from './list-proposals.ts';
+import { whatMayBeRead } from './permitted.ts';
+import { coverageByNamespace } from './namespace-coverage.ts';
+import { proposalName } from './resolve-proposal.ts';
+import { stopReason } from './stop-annotation.ts';
+import { storedCluster } from './stored-cluster.ts';
+
+/** What `nanoseg status` says; its shape is documented in docs/cli.md. */
+export interface OperationStatus {
+  readonly server: string;
+  readonly controller: ControllerStatus;
+  /** Kill switches that are thrown; without a namespace: the one of the whole cluster. */
+  readonly stopped: readonly { readonly namespace?: string; readonly reason: string }[];
+  readonly sources: NonNullable<ProfileStatus['sources']>;
+  readonly namespaces: readonly NamespaceStatus[];
+  readonly problems: readonly { readonly where: string; readonly message: string }[];
+}
+
+export interface ControllerStatus {
+  readonly state: 'running' | 'silent' | 'none' | 'unknown';
+  readonly holder: string | null;
+  /** RFC 3339. */
+  readonly renewedAt: string | null;
+  readonly message: string;
+}
+
+export interface NamespaceStatus {
+  readonly namespace: string;
+  readonly mode: Mode | 'exempt';
+  /** The profile that says so. */
+  readonly profile: string;
+  /** Null where the pods cannot be read. */
+  readonly coverage: PodCoverage | null;
+  /** How many proposals are in which state. */
+  readonly proposals: Readonly<Record<string, number>>;
+}
+
+interface Lease extends KubernetesObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly renewTime?: string;
+    readonly leaseDurationSeconds?: number;
+  };
+}
+
+export async function readStatus(connection: Connection, nowMs: number): Promise<OperationStatus> {
+  const { store, namespace: only, systemNamespace } = connection;
+  const proposals = await listProposals(store, only);
+  const clusterProfile = await storedProfile(store, systemNamespace);
+  const cluster = await storedCluster(store);
+  const readable = 'unreadable' in cluster ? undefined : cluster;
+  const profiles = await whatMayBeRead(store.list<StoredProfile>('SegmentationProfile', only), []);
+  const own = new Map(
+    profiles
+      .filter(({ metadata }) => metadata.name === 'default' && metadata.namespace !== systemNamespace)
+      .map((profile) => [profile.metadata.namespace ?? '', profile]),
+  );
+  const names = new Set([
+    ...(readable?.namespaces.keys() ?? []),
+    ...proposals.map(({ metadata }) => metadata.namespace),
+    ...own.keys(),
+  ]);
+  const shown = [...names].filter((name) => only === undefined || name === only).sort();
+  const objects =
+    only === undefined
+      ? await whatMayBeRead(store.list('Namespace'), [])
+      : [await whatMayBeRead(store.get({ kind: 'Namespace', namespace: '', name: only }), undefined)];
+  const namespaces = new Map(objects.flatMap((object) => (object ? [[object.metadata.name, object]] : [])));
+  const effective = new Map(
+    shown.map((name) => [name, profileFrom(clusterProfile, own.get(name), namespaces.get(name))]),
+  );
+  const coverage = readable && coverageByNamespace(readable, proposals, effective);
+  const everywhere = stopReason(clusterProfile);
+  return {
+    server: store.name,
+    controller: await controllerStatus(connection, clusterProfile, nowMs),
+    stopped: [
+      ...(everywhere === undefined ? [] : [{ reason: everywhere }]),
+      ...[...namespaces].flatMap(([namespace, object]) => {
+        const reason = stopReason(object);
+        return reason === undefined ? [] : [{ namespace, reason }];
+      }),
+    ],
+    sources: clusterProfile?.status?.sources ?? [],
+    namespaces: shown.map((namespace) => {
+      const { profile, origin } = effective.get(namespace) as EffectiveProfile;
+      const exempt = profile.exemptNamespaces.includes(namespace);
+      return {
+        namespace,
+        mode: exempt ? 'exempt' : profile.mode,
+        profile: origin,
+        coverage: coverage?.get(namespace) ?? null,
+        proposals: stateCounts(proposals.filter(({ metadata }) => metadata.namespace === namespace)),
+      };
+    }),
+    problems: [
+      ...('unreadable' in cluster ? [{ where: '', message: `pods are not counted: ${cluster.unreadable}` }] : []),
+      ...[...effective].flatMap(([where, { problems }]) =>
+        problems.map(({ where: place, message }) => ({ where: place || where, message })),
+      ),
+      ...proposals.flatMap(proposalProblems),
+    ],
+  };
+}
+
+async function controllerStatus(
+  { store, systemNamespace, workspace }: Connection,
+  clusterProfile: StoredProfile | undefined,
+  nowMs: number,
+): Promise<ControllerStatus> {
+  const named = clusterProfile?.status?.controller ?? null;
+  if (workspace !== undefined) {
+    const message = named === null ? 'no controller has worked on this directory' : `last worked on by ${named}`;
+    return { state: named === null ? 'none' : 'unknown', holder: named, renewedAt: null, message };
+  }
+  try {
+    const ref = { kind: 'Lease', namespace: systemNamespace, name: 'nanoseg-controller' };
+    const { holderIdentity = '', renewTime, leaseDurationSeconds = 15 } = (await store.get<Lease>(ref))?.spec ?? {};
+    if (holderIdentity === '' || renewTime === undefined) {
+      const message = `no controller holds the lease nanoseg-controller in namespace ${systemNamespace}`;
+      return { state: 'none', holder: null, renewedAt: null, message };
+    }
+    const silentMs = nowMs - Date.parse(renewTime);
+    const running = silentMs <= leaseDurationSeconds * 1_000;
+    const seconds = Math.max(0, Math.round(silentMs / 1_000));
+    const message = running
+      ? `${holderIdentity} leads, heard of ${seconds}s ago`
+      : `nobody leads: ${holderIdentity} was last heard of ${seconds}s ago`;
+    return { state: running ? 'running' : 'silent', holder: holderIdentity, renewedAt: renewTime, message };
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    return { state: 'unknown', holder: named, renewedAt: null, message: `not known: ${error.message}` };
+  }
+}
+
+function stateCounts(proposals: readonly PolicyProposal[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of proposals) {
+    const state = status?.state ?? 'New';
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function proposalProblems(proposal: PolicyProposal): { readonly where: string; readonly message: string }[] {
+  const { status } = proposal;
+  if (status === undefined) return [];
+  const { state, message, drift, deviations, conditions, approvals } = status;
+  const denied = deviations.filter(({ verdict }) => verdict === 'denied').length;
+  const messages = [
+    ...(state === 'Invalid' || state === 'RolledBack' ? [`${state}: ${message}`] : []),
+    ...(drift ? [`${drift.policy} drifted: ${drift.message}`] : []),
+    ...conditions
+      .filter(({ type, status: holds }) => holds === 'True' && (type === 'NotEnforced' || type === 'LearningAllowance'))
+      .map((condition) => `${condition.type}: ${condition.message}`),
+    ...(denied > 0 ? [`${counted(denied, 'deviation')} denied: nanoseg deviations lists them`] : []),
+    ...approvals.ignored.map(({ approval, because }) => `approval ${approval} counts for nothing: ${because}`),
+  ];
+  return messages.map((each) => ({ where: proposalName(proposal), message: each }));
+}

@@ -1,0 +1,77 @@
+import type { PolicyProposal, ProposalStatus } from '../../controller/model/policy-proposal.ts';
+import { inForce, shortDigest } from '../decide.ts';
+import { workloadWords } from '../resolve-proposal.ts';
+import { age } from './age.ts';
+import { printable } from './printable.ts';
+import type { Column } from './table.ts';
+
+const columns: readonly Column[] = [
+  { title: 'NAMESPACE' },
+  { title: 'WORKLOAD' },
+  { title: 'STATE' },
+  { title: 'CHANGE' },
+  { title: 'RULES', align: 'right' },
+  { title: 'COVERAGE', align: 'right' },
+  { title: 'CLOSES' },
+  { title: 'OVER-GRANT' },
+  { title: 'REVISION', align: 'right' },
+  { title: 'AGE', align: 'right' },
+];
+
+const wideColumns: readonly Column[] = [
+  ...columns,
+  { title: 'APPROVALS' },
+  { title: 'WOULD-DENY' },
+  { title: 'HELD-BACK', align: 'right' },
+  { title: 'DEVIATIONS', align: 'right' },
+  { title: 'DIGEST' },
+  { title: 'MESSAGE' },
+];
+
+export function proposalColumns(wide: boolean): readonly Column[] {
+  return wide ? wideColumns : columns;
+}
+
+/** One row of `nanoseg proposals`; a proposal that the controller has not looked at yet has no more than its name. */
+export function proposalRow(proposal: PolicyProposal, wide: boolean, nowMs: number): string[] {
+  const { metadata, status } = proposal;
+  const created = metadata.creationTimestamp === undefined ? '-' : age(metadata.creationTimestamp, nowMs);
+  const name = [metadata.namespace, workloadWords(proposal)];
+  const row =
+    status === undefined
+      ? [...name, 'New', '-', '-', '-', '-', '-', '-', created]
+      : [
+          ...name,
+          status.state,
+          status.change,
+          `${status.rules}`,
+          status.readiness.coverage,
+          closesWords(status),
+          overGrantWords(status),
+          `${inForce(status)?.revision ?? '-'}`,
+          created,
+        ];
+  return (wide && status !== undefined ? [...row, ...wideCells(status)] : row).map((cell) => printable(cell));
+}
+
+function wideCells({ approvals, live, heldBack, deviations, digest, message }: ProposalStatus): string[] {
+  const given = new Set(approvals.given.map(({ user }) => user)).size;
+  return [
+    approvals.autoRule === undefined ? `${given} of ${approvals.required}` : 'by rule',
+    live === undefined ? '-' : `${live.wouldDeny} of ${live.judged}`,
+    `${heldBack.count}`,
+    `${deviations.length}`,
+    shortDigest(digest),
+    message,
+  ];
+}
+
+/** `41 of 43 pairs`: what could reach each other and cannot any more. */
+export function closesWords({ proof }: ProposalStatus): string {
+  const { reachableBefore: before, reachableAfter: after, valid } = proof;
+  return valid ? `${Math.max(0, before - after)} of ${before} ${before === 1 ? 'pair' : 'pairs'}` : '-';
+}
+
+function overGrantWords({ proof }: ProposalStatus): string {
+  return proof.overGrants.length === 0 ? 'none' : `${proof.overGrants.length}`;
+}

@@ -1,0 +1,130 @@
+import { counted } from '../../controller/model/counted.ts';
+import type { Decision } from '../../controller/model/policy-approval.ts';
+import type { PolicyProposal, ProposalStatus } from '../../controller/model/policy-proposal.ts';
+import type { PairDifference } from '../../controller/policy/evaluate/difference.ts';
+import { inForce, shortDigest } from '../decide.ts';
+import type { EffectiveProfile } from '../effective-profile.ts';
+import { proposalName } from '../resolve-proposal.ts';
+import { rulesInWords } from '../rules-in-words.ts';
+import { pairLines } from './pair-words.ts';
+import { printable } from './printable.ts';
+import { closesWords } from './proposal-table.ts';
+
+/** Entries of each list; `show` has all of them. */
+const listed = 6;
+
+export interface Review {
+  readonly proposal: PolicyProposal;
+  readonly decision: Decision;
+  readonly effective: EffectiveProfile;
+  /** What the decision changes in who may talk; why it is not known, where the user may not read it. */
+  readonly pairs: readonly PairDifference[] | { readonly unreadable: string };
+}
+
+/** What a person must see before saying yes; ends with a newline. */
+export function reviewSummary(review: Review): string {
+  const { proposal, decision } = review;
+  const { status } = proposal;
+  if (status === undefined) return `${proposalName(proposal)}\n`;
+  const digest = decision === 'Rollback' || decision === 'Retire' ? inForce(status)?.digest : status.digest;
+  const parts = [
+    ...(decision === 'Approve' ? approvalLines(proposal, status) : []),
+    ...(decision === 'Rollback' ? rollbackLines(status) : []),
+    ...pairsOf(review),
+    ...warnings(review, status).map((warning) => entry('WARNING', warning)),
+  ];
+  const head = `${proposalName(proposal)}  ${status.state}, ${shortDigest(digest)}`;
+  return printable(`${head}\n${parts.join('')}`, true);
+}
+
+function approvalLines({ spec }: PolicyProposal, status: ProposalStatus): string[] {
+  const { approvals, live, proof, heldBack, omissions, attempts } = status;
+  const given = approvals.given.map(({ user, identity }) => (identity === 'Claimed' ? `${user} (claimed)` : user));
+  return [
+    entry('closes', closesWords(status)),
+    list('rules', counted(status.rules, 'rule'), rulesInWords(spec.policies)),
+    list('over-grants', proof.overGrants.length === 0 ? 'none' : `${proof.overGrants.length}`, proof.overGrants),
+    list('held back', items(heldBack.count, 'none'), heldBack.items.map(itemLine)),
+    ...(omissions.count === 0
+      ? []
+      : [list('no rule for', items(omissions.count, 'none'), omissions.items.map(itemLine))]),
+    ...(attempts.length === 0
+      ? []
+      : [list('lets pass', `${counted(attempts.length, 'attempt')} denied so far`, attempts)]),
+    list('would deny', items(proof.wouldDeny.count, 'nothing that was seen'), proof.wouldDeny.items.map(itemLine)),
+    live === undefined || live.digest !== status.digest
+      ? entry('shadow', 'not judged against live flows yet')
+      : list('shadow', `${live.wouldDeny} of ${live.judged} live flows would be denied`, live.samples.map(itemLine)),
+    entry('approvals', `${given.length} of ${approvals.required}${given.length > 0 ? `: ${given.join(', ')}` : ''}`),
+  ];
+}
+
+function rollbackLines(status: ProposalStatus): string[] {
+  const [former] = status.revisions;
+  const target =
+    former === undefined || former.policies === ''
+      ? 'no policy of nanoseg'
+      : `revision ${former.revision} of ${former.appliedAt}, approved by ${former.approvedBy.join(', ')}`;
+  return [entry('back to', target)];
+}
+
+function pairsOf({ pairs, decision, proposal }: Review): string[] {
+  if (decision === 'Reject') return [];
+  if ('unreadable' in pairs) return [entry('opens', `not known: ${pairs.unreadable}`)];
+  const gained = pairLines(pairs, 'gained');
+  const lost = pairLines(pairs, 'lost');
+  const uncertain = pairLines(pairs, 'uncertain');
+  const isNew = decision === 'Approve' && proposal.status?.change === 'New';
+  return [
+    list('opens', gained.length === 0 ? 'nothing' : counted(gained.length, 'pair'), gained),
+    // of the first policies for a workload the number of pairs says more than a list of nearly all of them
+    ...(isNew || lost.length === 0 ? [] : [list('denies', counted(lost.length, 'pair'), lost)]),
+    ...(uncertain.length === 0 ? [] : [list('uncertain', counted(uncertain.length, 'pair'), uncertain)]),
+  ];
+}
+
+function warnings({ decision, effective, proposal }: Review, status: ProposalStatus): string[] {
+  const found: string[] = [];
+  if (decision === 'Approve') {
+    if (status.author === 'edited') found.push('a person edited these policies after nanoseg wrote them');
+    if (status.newer !== undefined) found.push('nanoseg would write other policies by now: nanoseg diff --newer');
+    if (status.state === 'Learning') {
+      found.push(`not enough was seen: ${status.readiness.missing.map(({ message }) => message).join('; ')}`);
+    }
+    if (status.live?.digest === status.digest && status.live.wouldDeny > 0) {
+      found.push(`${counted(status.live.wouldDeny, 'live flow')} would have been denied since ${status.live.since}`);
+    }
+  }
+  if (status.drift !== undefined && decision !== 'Reject')
+    found.push(`${status.drift.policy}: ${status.drift.message}`);
+  if (decision === 'Retire' || decision === 'Rollback') found.push('this may open the network');
+  if (decision !== 'Reject' && effective.profile.mode !== 'enforce') {
+    found.push(
+      `nothing will be applied yet: the mode of ${proposal.metadata.namespace} is ${effective.profile.mode} (${effective.origin})`,
+    );
+  }
+  if (decision !== 'Reject' && effective.stopped !== undefined) {
+    found.push(`nothing is applied until nanoseg resume: stopped, ${effective.stopped}`);
+  }
+  if (effective.profile.approvals.identity === 'claimed')
+    found.push('nobody checks who decides: the identity is only claimed');
+  return found;
+}
+
+function itemLine({ connection, message }: { readonly connection: string; readonly message: string }): string {
+  return `${connection}: ${message}`;
+}
+
+function items(count: number, none: string): string {
+  return count === 0 ? none : counted(count, 'connection');
+}
+
+function entry(label: string, text: string): string {
+  return `  ${label.padEnd(12)}${text}\n`;
+}
+
+function list(label: string, text: string, lines: readonly string[]): string {
+  const shown = lines.slice(0, listed).map((line) => `${' '.repeat(16)}${line}\n`);
+  const rest = lines.length - shown.length;
+  return entry(label, text) + shown.join('') + (rest > 0 ? `${' '.repeat(16)}and ${rest} more: nanoseg show\n` : '');
+}

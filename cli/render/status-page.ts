@@ -1,0 +1,71 @@
+import { counted } from '../../controller/model/counted.ts';
+import type { PodCoverage } from '../../controller/model/profile.ts';
+import type { NamespaceStatus, OperationStatus } from '../read-status.ts';
+import { printable } from './printable.ts';
+import { renderTable } from './table.ts';
+
+/** `nanoseg status` for people. */
+export function statusPage(status: OperationStatus): string {
+  const { server, controller, stopped, sources, namespaces, problems } = status;
+  const head = [
+    ['cluster', server],
+    ['controller', controller.message],
+    ...stopped.map(({ namespace, reason }) => [
+      'STOPPED',
+      `${namespace === undefined ? 'nothing is written in the whole cluster' : `nothing is written in ${namespace}`}: ${reason}`,
+    ]),
+    ...sources.map(({ name, state, message }) => ['flows', `${name} ${state.toLowerCase()}: ${message}`]),
+    ['pods', totals(namespaces)],
+  ];
+  const open = namespaces.flatMap(({ namespace, coverage }) =>
+    (coverage?.open ?? []).map(({ because, pods }) => `${namespace}: ${counted(pods, 'pod')}: ${because}`),
+  );
+  const parts = [
+    head.map(([label = '', text]) => `${label.padEnd(12)}${text}\n`).join(''),
+    namespaces.length === 0 ? '' : renderTable(columns, namespaces.map(row)),
+    list('Not isolated in both directions', open),
+    list(
+      'Problems',
+      problems.map(({ where, message }) => (where === '' ? message : `${where}: ${message}`)),
+    ),
+  ];
+  return printable(parts.filter((part) => part !== '').join('\n'), true);
+}
+
+const columns = [
+  { title: 'NAMESPACE' },
+  { title: 'MODE' },
+  { title: 'PODS', align: 'right' },
+  { title: 'INGRESS', align: 'right' },
+  { title: 'EGRESS', align: 'right' },
+  { title: 'PROPOSALS' },
+] as const;
+
+function row({ namespace, mode, coverage, proposals }: NamespaceStatus): string[] {
+  const counts = Object.entries(proposals).map(([state, many]) => `${many} ${state}`);
+  return [
+    namespace,
+    mode,
+    ...(coverage
+      ? [`${coverage.pods}`, share(coverage.isolatedIngress, coverage), share(coverage.isolatedEgress, coverage)]
+      : ['-', '-', '-']),
+    counts.length === 0 ? 'none' : counts.join(', '),
+  ];
+}
+
+function share(isolated: number, { pods }: PodCoverage): string {
+  return pods === 0 ? '-' : `${isolated} (${Math.floor((isolated * 100) / pods)}%)`;
+}
+
+function totals(namespaces: readonly NamespaceStatus[]): string {
+  const known = namespaces.flatMap(({ coverage }) => coverage ?? []);
+  if (known.length === 0) return 'none are known';
+  const sum = (field: 'pods' | 'isolatedIngress' | 'isolatedEgress') =>
+    known.reduce((total, coverage) => total + coverage[field], 0);
+  return `${sum('isolatedIngress')} of ${sum('pods')} isolated for ingress, ${sum('isolatedEgress')} for egress`;
+}
+
+function list(title: string, lines: readonly string[]): string {
+  if (lines.length === 0) return '';
+  return `${title} (${lines.length})\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
