@@ -156,6 +156,7 @@ clusterTest('two never lead at once, whatever stops: candidates or the server', 
       if (leader !== undefined) running.delete(leader);
     }
   }
+  await eventually(() => [...running].some((candidate) => candidate.isLeading()), 'the last one leads');
   await Promise.all(candidates.map((candidate) => candidate.stop()));
   const terms = candidates.flatMap((candidate) => candidate.terms).sort((a, b) => a.fromMs - b.fromMs);
   t.true(terms.length >= 3);
