@@ -57,6 +57,22 @@ export const problemCodes = {
     means: 'A stored traffic graph is cut off, broken or of another version.',
     fix: 'Use a snapshot that this version of nanoseg wrote, or read the flows again.',
   },
+  EvidenceUnreadable: {
+    means: 'The file with the stored evidence is damaged, cannot be opened, or is no such file; it was left as it is.',
+    fix: 'Restore it from a backup, or move it away: nanoseg then starts to learn anew.',
+  },
+  EvidenceNewer: {
+    means: 'The file with the stored evidence was written by a newer version of nanoseg.',
+    fix: 'Run that version again, or move the file away to start to learn anew.',
+  },
+  EvidenceInUse: {
+    means: 'Another process has the file with the stored evidence open.',
+    fix: 'Stop the other one, or give each its own file.',
+  },
+  EvidenceBinsDiffer: {
+    means: 'The stored evidence was gathered in time bins of another width than learning.bin of the profile asks for.',
+    fix: 'Set learning.bin of the cluster profile back, or move the file away to start to learn anew.',
+  },
   FlowFormatUnknown: {
     means: 'No record at the beginning of a flow file belongs to a format that nanoseg reads.',
     fix: 'Compare the file with docs/flow-files.md; name its format when its first records are damaged.',

@@ -1,0 +1,43 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+
+export interface Probes {
+  /** Undefined: ready; else what is missing, in words. */
+  readonly unready: () => string | undefined;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+export interface ProbeServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** `/healthz`, `/readyz` and `/metrics` for the kubelet and Prometheus. Rejects when the port cannot be had. */
+export async function serveProbes(port: number, host: string, { unready, metrics }: Probes): Promise<ProbeServer> {
+  const app = express().disable('x-powered-by');
+  app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok\n'));
+  app.get('/readyz', (_request, response) => {
+    const missing = unready();
+    response
+      .status(missing === undefined ? 200 : 503)
+      .type('text/plain')
+      .send(`${missing ?? 'ready'}\n`);
+  });
+  app.get('/metrics', async (_request, response) => {
+    const { contentType, body } = await metrics();
+    response.set('Content-Type', contentType).send(body);
+  });
+  const server = await new Promise<Server>((resolve, reject) => {
+    const listening = app.listen(port, host, (error?: Error) => (error ? reject(error) : resolve(listening)));
+  });
+  server.requestTimeout = 10_000;
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

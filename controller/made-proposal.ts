@@ -1,0 +1,150 @@
+import type { AnalysedProposal, ProvedPolicy } from './analyst.ts';
+import { counted } from './model/counted.ts';
+import { objectName } from './model/object-name.ts';
+import {
+  type CountedItems,
+  listedItems,
+  type ProposalProof,
+  type ProposalReadiness,
+  type ProposalSpec,
+} from './model/policy-proposal.ts';
+import type { HeldBack, Omission, OverGrant, Proof } from './model/proposal.ts';
+import { parseWorkloadKey, type WorkloadKey } from './model/workload.ts';
+import type { Readiness } from './learning/readiness.ts';
+
+/** What nanoseg would write into a proposal at this moment, with all that a reviewer needs to know of it. */
+export interface MadeProposal {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: ProposalSpec;
+  readonly rules: number;
+  readonly readiness: ProposalReadiness;
+  readonly proof: ProposalProof;
+  readonly heldBack: CountedItems;
+  readonly omissions: CountedItems;
+  readonly attempts: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** `deployment-cart` of `shop/Deployment/cart`. */
+export function proposalName(workload: WorkloadKey): string {
+  const { kind, name } = parseWorkloadKey(workload);
+  return objectName(kind.toLowerCase(), name);
+}
+
+/** `joint-…`, after the policy that its workloads would share. */
+export function jointProposalName(policyName: string): string {
+  return objectName('joint', policyName.replace(/^nanoseg-/, ''));
+}
+
+export function madeFromAnalysis(analysed: AnalysedProposal, attempts: readonly string[]): MadeProposal {
+  const { draft, readiness, synthesis } = analysed;
+  const [workload] = draft.workloads as [WorkloadKey];
+  return {
+    namespace: draft.namespace,
+    name: proposalName(workload),
+    spec: { scope: 'Workload', ...textOf(analysed) },
+    rules: draft.ingress.length + draft.egress.length,
+    readiness: readinessSummary(readiness),
+    proof: proofSummary(analysed.proof),
+    heldBack: heldBackItems(synthesis.heldBack),
+    omissions: omissionItems(synthesis.omissions),
+    attempts,
+    notes: [...synthesis.notes, ...analysed.notes, ...readiness.notes],
+  };
+}
+
+/** One policy for workloads that no label tells apart: a person always decides with the word of the proof alone. */
+export function madeFromJoint(policy: ProvedPolicy, readiness: readonly Readiness[]): MadeProposal {
+  const { draft } = policy;
+  const missing = readiness.flatMap(({ workload, missing: parts }) =>
+    parts.map(({ code, message }) => ({ code, message: `${workload}: ${message}` })),
+  );
+  return {
+    namespace: draft.namespace,
+    name: jointProposalName(draft.name),
+    spec: { scope: 'Joint', ...textOf(policy) },
+    rules: draft.ingress.length + draft.egress.length,
+    readiness: {
+      state: missing.length === 0 ? 'ready' : 'learning',
+      coverage: 'unknown',
+      missing: missing.slice(0, listedItems),
+    },
+    proof: proofSummary(policy.proof),
+    heldBack: noItems,
+    omissions: noItems,
+    attempts: [],
+    notes: [
+      `no label tells its ${counted(draft.workloads.length, 'workload')} apart, so that they share one policy`,
+      ...policy.notes,
+    ],
+  };
+}
+
+export const noItems: CountedItems = { count: 0, items: [] };
+
+function textOf({ draft, yaml }: ProvedPolicy): Pick<ProposalSpec, 'workloads' | 'policies' | 'evidence'> {
+  const cited = [...draft.ingress, ...draft.egress].flatMap(({ evidence }) => evidence);
+  return {
+    workloads: draft.workloads.map(kindAndName).sort(),
+    policies: yaml,
+    // addresses outside come and go; where they matter they stand in the policies themselves
+    evidence: [...new Set<string>(cited)].filter((id) => !id.includes('external:')).sort(),
+  };
+}
+
+function kindAndName(workload: WorkloadKey): string {
+  const { kind, name } = parseWorkloadKey(workload);
+  return `${kind}/${name}`;
+}
+
+export function readinessSummary({ state, coverage, missing }: Readiness): ProposalReadiness {
+  return {
+    state,
+    // never rounded up to all
+    coverage: coverage === 'unknown' ? 'unknown' : `${(Math.floor(coverage * 1000) / 10).toFixed(1)}%`,
+    missing: missing.slice(0, listedItems).map(({ code, message }) => ({ code, message })),
+  };
+}
+
+export function proofSummary(proof: Proof): ProposalProof {
+  const { valid, checks, overGrants, wouldDeny, reachableBefore, reachableAfter } = proof;
+  return {
+    valid,
+    checks: checks.map(({ name, passed, message }) => ({ name, passed, message })),
+    overGrants: overGrants.slice(0, listedItems).map(overGrantWords),
+    wouldDeny: {
+      count: wouldDeny.length,
+      items: wouldDeny.slice(0, listedItems).map(({ connection, message }) => ({ connection, message })),
+    },
+    reachableBefore,
+    reachableAfter,
+  };
+}
+
+function overGrantWords({ direction, peer, protocol, ports, allowance, widenedBy }: OverGrant): string {
+  const why = allowance ?? widenedBy;
+  return `${direction} ${peer} ${protocol} ${ports}${why === undefined ? '' : ` (${why})`}`;
+}
+
+function heldBackItems(heldBack: readonly HeldBack[]): CountedItems {
+  const items = heldBack.slice(0, listedItems);
+  return {
+    count: heldBack.length,
+    items: items.map(({ connection, because, message }) => ({
+      connection: connection.id,
+      message: `${because}: ${message}`,
+    })),
+  };
+}
+
+function omissionItems(omissions: readonly Omission[]): CountedItems {
+  const items = omissions.slice(0, listedItems);
+  return {
+    count: omissions.length,
+    items: items.map(({ connection, because, message }) => ({
+      connection: connection.id,
+      message: `${because}: ${message}`,
+    })),
+  };
+}

@@ -1,0 +1,553 @@
+import type { Logger } from 'pino';
+import type { ControllerMetrics } from './adapters/prometheus/metrics.ts';
+import type { MadeProposal } from './made-proposal.ts';
+import { noItems } from './made-proposal.ts';
+import { ClusterError } from './model/cluster-error.ts';
+import type { Labels } from './model/label-selector.ts';
+import type { NetworkPolicy } from './model/network-policy.ts';
+import type { ApprovalSpec, PolicyApproval } from './model/policy-approval.ts';
+import {
+  type PolicyProposal,
+  type ProposalProof,
+  type ProposalState,
+  type ProposalStatus,
+  resourceApiVersion,
+} from './model/policy-proposal.ts';
+import { problem, type Problem } from './model/problem.ts';
+import { canonicalPolicies, samePolicySpec } from './policy/canonical-policy.ts';
+import { renderYamlDocuments } from './policy/render-yaml.ts';
+import { readPolicyText } from './policy-text.ts';
+import type {
+  AuditLog,
+  AuditRecord,
+  ClusterView,
+  Clock,
+  EventRecorder,
+  Leadership,
+  Notifier,
+  ObjectStore,
+  ViewChange,
+} from './ports.ts';
+import type { Making, ProposalStudy } from './proposal-study.ts';
+import { adoptedRevision } from './reconcile/adopted-revision.ts';
+import { belongsTo, driftOf, type PolicyWriter, putInForce } from './reconcile/apply-policies.ts';
+import { chooseText, proposedDigestAnnotation } from './reconcile/choose-text.ts';
+import { type HashText, proposalDigest } from './reconcile/digest.ts';
+import type { FlowWatch } from './flow-watch.ts';
+import { type ApprovalJudgement, judgeApprovals } from './reconcile/judge-approval.ts';
+import { after, done, type Outcome, retry, stop } from './reconcile/outcome.ts';
+import { planProposal, type ProposalPlan } from './reconcile/plan-proposal.ts';
+import type { InForce, ProposalFacts, StandingText } from './reconcile/proposal-facts.ts';
+import { significant } from './reconcile/significant.ts';
+import { WorkQueue } from './reconcile/work-queue.ts';
+
+export interface LoopParts {
+  readonly view: ClusterView;
+  readonly store: ObjectStore;
+  readonly leadership: Pick<Leadership, 'assertHeld'>;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly hash: HashText;
+  readonly audit: AuditLog;
+  readonly notifier: Notifier;
+  readonly events: EventRecorder;
+  readonly metrics: ControllerMetrics;
+  readonly log: Logger;
+  readonly flows: FlowWatch;
+  /** A look at the cluster and its traffic as they are now. */
+  readonly study: () => ProposalStudy;
+  /** `valid`, or why a stamp is worth nothing. */
+  readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
+  /** Whose decisions never count. */
+  readonly controllerUser: string | undefined;
+}
+
+export interface LoopOptions {
+  /** How often everything is looked at again, in ms. */
+  readonly refreshMs: number;
+  /** Least time between two writes of figures that move with every flow, in ms. */
+  readonly figuresMs: number;
+}
+
+/** So many keys of a refresh wait in the queue at once: what people do comes in between. */
+const refreshAhead = 4;
+
+/**
+ * Keeps every proposal and its policies as they should be: reads the facts of one key at a time, has them planned purely,
+ * and performs the plan. Runs only while this process leads.
+ */
+export class ProposalLoop {
+  readonly #parts: LoopParts;
+  readonly #options: LoopOptions;
+  readonly #queue: WorkQueue;
+  /** What was just written, until the view has caught up. */
+  readonly #written = new Map<string, PolicyProposal>();
+  readonly #figuresAt = new Map<string, number>();
+  readonly #states = new Map<string, ProposalState>();
+  #study: ProposalStudy | undefined;
+  #refreshed = 0;
+
+  constructor(parts: LoopParts, options: LoopOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#queue = new WorkQueue({ clock: parts.clock, random: parts.random });
+  }
+
+  /** How often all keys were looked at since the start. */
+  get refreshed(): number {
+    return this.#refreshed;
+  }
+
+  /** Rejects with what is no user's and no network's fault. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { view } = this.#parts;
+    await view.synced;
+    const unsubscribe = view.subscribe((change) => this.#noticed(change));
+    try {
+      await Promise.all([this.#refresh(signal), this.#work(signal)]);
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  #noticed(change: ViewChange): void {
+    switch (change.kind) {
+      case 'proposal': {
+        const key = `${change.namespace}/${change.name}`;
+        this.#written.delete(key);
+        this.#queue.add(key);
+        break;
+      }
+      case 'approval': {
+        const found = this.#parts.view
+          .approvals()
+          .find(({ metadata }) => metadata.namespace === change.namespace && metadata.name === change.name);
+        if (found) this.#queue.add(`${change.namespace}/${found.spec.proposal}`);
+        break;
+      }
+      case 'policy':
+        for (const { metadata, status } of this.#parts.view.proposals()) {
+          if (metadata.namespace === change.namespace && status?.enforced) {
+            this.#queue.add(`${metadata.namespace}/${metadata.name}`);
+          }
+        }
+        break;
+      case 'cluster':
+      case 'profile':
+        break;
+    }
+  }
+
+  /** Looks at the world anew in each round, and hands out all keys at a pace that leaves room for others. */
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { clock, view, study, flows, metrics } = this.#parts;
+    while (!signal.aborted) {
+      const startedMs = clock.now();
+      this.#study = study();
+      flows.renew(this.#study.analyst.study);
+      const stored = view.proposals().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+      for (const key of new Set([...this.#study.keys(), ...stored])) {
+        while (this.#queue.size() >= refreshAhead && !signal.aborted)
+          await clock.sleep(5, signal).catch(() => undefined);
+        if (signal.aborted) return;
+        this.#queue.add(key);
+      }
+      metrics.proposals(
+        Map.groupBy(this.#states.values(), (state) => state)
+          .entries()
+          .reduce((counts, [state, all]) => counts.set(state, all.length), new Map<ProposalState, number>()),
+      );
+      metrics.waiting(this.#queue.size());
+      while (this.#queue.size() > 0 && !signal.aborted) await clock.sleep(5, signal).catch(() => undefined);
+      this.#refreshed++;
+      const restMs = Math.max(0, startedMs + this.#options.refreshMs - clock.now());
+      await clock.sleep(restMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    const { metrics, log } = this.#parts;
+    for await (const key of this.#queue.take(signal)) {
+      const outcome = await this.#attempt(key);
+      metrics.reconciled(outcome.kind);
+      switch (outcome.kind) {
+        case 'done':
+          this.#queue.forget(key);
+          break;
+        case 'after':
+          this.#queue.forget(key);
+          this.#queue.addAfter(key, outcome.delayMs);
+          break;
+        case 'retry':
+          if (signal.aborted) break;
+          this.#queue.addBackedOff(key);
+          log.warn({ key, error: outcome.error.message }, 'looking at a proposal failed and is tried again');
+          break;
+        case 'stop':
+          this.#queue.forget(key);
+          log.error({ key, problem: outcome.problem }, 'a proposal waits for somebody to change something');
+          break;
+      }
+    }
+  }
+
+  async #attempt(key: string): Promise<Outcome> {
+    try {
+      return await this.#reconcile(key);
+    } catch (error) {
+      if (!(error instanceof ClusterError)) throw error;
+      this.#written.delete(key);
+      const again = error.retryable || error.code === 'Conflict' || error.code === 'AlreadyExists';
+      if (again || error.code === 'NotFound') return retry(error);
+      return stop(problem('ApplyRefused', error.message, key));
+    }
+  }
+
+  async #reconcile(key: string): Promise<Outcome> {
+    const { view, clock } = this.#parts;
+    const [namespace = '', name = ''] = key.split('/');
+    const { profile, origin } = view.profileOf(namespace);
+    if (view.stopped(namespace) !== undefined || profile.mode === 'observe') return done;
+    const study = (this.#study ??= this.#parts.study());
+    const known = this.#written.get(key) ?? this.#stored(namespace, name);
+    const making = study.make(key, known);
+    if (making.kind === 'none' && making.joint !== undefined) this.#queue.add(making.joint);
+    const proposal = await this.#withText(key, known, making, study);
+    if (proposal === undefined) return done;
+
+    const standing = this.#standing(proposal, making, study);
+    const enforced = proposal.status?.enforced;
+    const policies = view.networkPolicies();
+    const approvals = view
+      .approvals()
+      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.proposal === name);
+    const judgement = judgeApprovals({
+      namespace,
+      proposal: name,
+      digest: standing.digest,
+      enforcedDigest: enforced?.digest,
+      approvals,
+      rules: profile.approvals,
+      profileOrigin: origin,
+      nowMs: clock.now(),
+      notBefore: proposal.status?.notBefore,
+      controllerUser: this.#parts.controllerUser,
+      verify: (where, spec) => this.#parts.verifyStamp(where, spec),
+      change: standing.change,
+      attempts: standing.attempts.length,
+      namespaceLabels: this.#labelsOf(namespace),
+      edited: standing.author === 'edited',
+    });
+    const watched = this.#parts.flows.findings(key);
+    const facts: ProposalFacts = {
+      nowMs: clock.now(),
+      proposal,
+      standing,
+      newer: this.#newer(standing, making, proposal),
+      superseded: making.kind === 'none' && making.superseded ? making.because : undefined,
+      profile,
+      stopped: view.stopped(namespace),
+      judgement,
+      inForce: this.#inForce(proposal, policies),
+      guard: this.#parts.flows.guard(key, proposal, profile.guard),
+      shadow: watched.shadow,
+      watched: watched.inForce,
+    };
+    const plan = planProposal(facts);
+    const outcome = await this.#perform(key, facts, plan);
+    await this.#tellApprovers(approvals, judgement, standing.digest);
+    this.#follow(key, study);
+    return outcome;
+  }
+
+  /** The proposal with the text that stands in it from now on; undefined when there is none to be. */
+  async #withText(
+    key: string,
+    stored: PolicyProposal | undefined,
+    making: Making,
+    study: ProposalStudy,
+  ): Promise<PolicyProposal | undefined> {
+    const made = making.kind === 'made' ? making.made : undefined;
+    const known = stored && { proposal: stored, digest: this.#digestOf(stored) };
+    const choice = chooseText(known, made && this.#madeText(made, stored, study));
+    switch (choice.kind) {
+      case 'none':
+        return undefined;
+      case 'keep':
+        return stored;
+      case 'write': {
+        if (made === undefined) return stored;
+        this.#parts.leadership.assertHeld();
+        const written = await this.#writeText(made, stored);
+        this.#written.set(key, written);
+        const subject = { kind: 'PolicyProposal', namespace: made.namespace, name: made.name };
+        const message =
+          choice.because === 'new'
+            ? `proposed ${made.rules} rules for ${made.spec.workloads.join(', ') || 'the namespace'}`
+            : `proposed anew: ${choice.because === 'reset' ? 'the edit was given up' : 'what was seen has changed'}`;
+        await this.#record({
+          timeMs: this.#parts.clock.now(),
+          actor: 'nanoseg',
+          action: 'Proposed',
+          subject,
+          digest: this.#digestOf(written),
+          message,
+        });
+        return written;
+      }
+    }
+  }
+
+  #madeText(made: MadeProposal, stored: PolicyProposal | undefined, study: ProposalStudy) {
+    const policies = readPolicyText(made.spec.policies).policies ?? [];
+    const standing = stored === undefined ? undefined : readPolicyText(stored.spec.policies).policies;
+    return {
+      spec: made.spec,
+      digest: this.#digestOf({ metadata: made, spec: made.spec }),
+      change: study.change({ metadata: made, spec: made.spec }, stored?.status?.enforced, policies),
+      ready: made.readiness.state === 'ready',
+      samePolicies: standing !== undefined && canonicalPolicies(standing) === canonicalPolicies(policies),
+    };
+  }
+
+  async #writeText(made: MadeProposal, stored: PolicyProposal | undefined): Promise<PolicyProposal> {
+    const { store, clock } = this.#parts;
+    const digest = this.#digestOf({ metadata: made, spec: made.spec });
+    const marks = { [proposedDigestAnnotation]: digest };
+    if (stored === undefined) {
+      return store.create<PolicyProposal>({
+        apiVersion: resourceApiVersion,
+        kind: 'PolicyProposal',
+        metadata: {
+          namespace: made.namespace,
+          name: made.name,
+          labels: { 'app.kubernetes.io/managed-by': 'nanoseg' },
+          annotations: marks,
+        },
+        spec: made.spec,
+      });
+    }
+    const { metadata, status } = stored;
+    const written = await store.update<PolicyProposal>({
+      ...stored,
+      metadata: { ...metadata, annotations: { ...metadata.annotations, ...marks } },
+      spec: made.spec,
+    });
+    if (status === undefined || stored.spec.policies === '') return written;
+    // kept with the status in memory, and stored with its next write
+    const previous = {
+      digest: status.digest,
+      policies: stored.spec.policies,
+      changedAt: new Date(clock.now()).toISOString(),
+    };
+    return { ...written, status: { ...status, previous } };
+  }
+
+  /** The text that stands in the proposal, as it reads and as it is proved at this moment. */
+  #standing(proposal: PolicyProposal, making: Making, study: ProposalStudy): StandingText {
+    const made = making.kind === 'made' ? making.made : undefined;
+    const digest = this.#digestOf(proposal);
+    const proposedDigest = proposal.metadata.annotations?.[proposedDigestAnnotation] ?? '';
+    const reading = readPolicyText(proposal.spec.policies);
+    const own = made !== undefined && this.#digestOf({ metadata: made, spec: made.spec }) === digest;
+    const policies = reading.policies ?? [];
+    const proof = own ? made.proof : reading.problems ? unreadable(reading.problems) : study.prove(proposal, policies);
+    return {
+      digest,
+      author: digest === proposedDigest ? 'nanoseg' : 'edited',
+      proposedDigest,
+      change: study.change(proposal, proposal.status?.enforced, policies),
+      rules: policies.reduce((sum, { spec }) => sum + (spec.ingress?.length ?? 0) + (spec.egress?.length ?? 0), 0),
+      readiness: made?.readiness ?? {
+        state: 'learning',
+        coverage: 'unknown',
+        missing: [{ code: 'no-evidence', message: making.kind === 'none' ? making.because : 'nothing was seen' }],
+      },
+      proof,
+      heldBack: made?.heldBack ?? noItems,
+      omissions: made?.omissions ?? noItems,
+      attempts: own ? made.attempts : [],
+      notes: made?.notes ?? [],
+    };
+  }
+
+  #newer(standing: StandingText, making: Making, proposal: PolicyProposal): ProposalFacts['newer'] {
+    if (standing.author !== 'edited' || making.kind !== 'made') return undefined;
+    const { made } = making;
+    const digest = this.#digestOf({ metadata: made, spec: made.spec });
+    const former = proposal.status?.newer;
+    return former?.digest === digest ? former : { digest, policies: made.spec.policies };
+  }
+
+  #inForce(proposal: PolicyProposal, policies: readonly NetworkPolicy[]): InForce {
+    const { namespace, name } = proposal.metadata;
+    const { enforced, applying } = proposal.status ?? {};
+    const writer = this.#writer();
+    const [drift] = enforced === undefined ? [] : driftOf(enforced, { namespace, name }, policies, writer);
+    const adopted =
+      enforced === undefined && applying === undefined
+        ? adoptedRevision({ namespace, name }, policies, this.#parts.clock.now(), (all) => renderYamlDocuments(all))
+        : undefined;
+    return {
+      drift,
+      applyingDone:
+        applying?.kind === 'Apply' &&
+        policies.some((policy) => policy.metadata.namespace === namespace && belongsTo(policy, name)) &&
+        driftOf(applying.target, { namespace, name }, policies, writer).length === 0,
+      adopted: adopted && proposal.status?.state !== 'RolledBack' ? adopted : undefined,
+    };
+  }
+
+  async #perform(key: string, facts: ProposalFacts, plan: ProposalPlan): Promise<Outcome> {
+    const { leadership, metrics, clock } = this.#parts;
+    const { operation, before, repair, records } = plan;
+    let { proposal } = facts;
+    if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before);
+    const target = operation?.target ?? repair;
+    if (target !== undefined) {
+      if (operation?.kind === 'Apply') this.#parts.flows.beforeApply(key);
+      const refused = await putInForce(
+        target,
+        { namespace: proposal.metadata.namespace, name: proposal.metadata.name },
+        this.#writer(),
+      );
+      if (refused) return this.#refused(key, proposal, facts, refused);
+      if (operation?.kind === 'Apply')
+        metrics.approvedToStored(Math.max(0, clock.now() - approvedAtMs(facts.judgement, clock.now())) / 1000);
+    }
+    for (const record of records) await this.#record(record);
+    const figuresDue = clock.now() - (this.#figuresAt.get(key) ?? Number.NEGATIVE_INFINITY) >= this.#options.figuresMs;
+    const changed = significant(plan.status) !== significant(proposal.status);
+    if (
+      changed ||
+      target !== undefined ||
+      (figuresDue && JSON.stringify(plan.status) !== JSON.stringify(proposal.status))
+    ) {
+      leadership.assertHeld();
+      await this.#writeStatus(key, proposal, plan.status);
+    }
+    this.#states.set(key, plan.status.state);
+    const untilMs = facts.judgement.untilMs;
+    const waits = [plan.againMs, untilMs === undefined ? undefined : Math.max(0, untilMs - clock.now())].filter(
+      (ms) => ms !== undefined,
+    );
+    return waits.length === 0 ? done : after(Math.min(...waits) + 1);
+  }
+
+  async #refused(key: string, proposal: PolicyProposal, facts: ProposalFacts, refused: Problem): Promise<Outcome> {
+    const { status } = proposal;
+    const message = `${refused.message} (${refused.code}, ${refused.where})`;
+    if (status !== undefined && status.message !== message) {
+      const { applying: _, ...rest } = status;
+      const subject = { kind: 'PolicyProposal', namespace: proposal.metadata.namespace, name: proposal.metadata.name };
+      await this.#record({
+        timeMs: facts.nowMs,
+        actor: 'nanoseg',
+        action: 'ApplyFailed',
+        subject,
+        digest: facts.standing.digest,
+        message,
+      });
+      await this.#writeStatus(key, proposal, { ...rest, message });
+    }
+    return stop(refused);
+  }
+
+  async #writeStatus(key: string, proposal: PolicyProposal, status: ProposalStatus): Promise<PolicyProposal> {
+    this.#parts.leadership.assertHeld();
+    const written = await this.#parts.store.updateStatus<PolicyProposal>({ ...proposal, status });
+    this.#written.set(key, written);
+    this.#figuresAt.set(key, this.#parts.clock.now());
+    return written;
+  }
+
+  async #record(record: AuditRecord): Promise<void> {
+    const { audit, notifier, events, metrics } = this.#parts;
+    await audit.append(record);
+    notifier.notify(record);
+    metrics.happened(record.action);
+    events.record(record.subject, alarming.has(record.action) ? 'Warning' : 'Normal', record.action, record.message);
+  }
+
+  /** Each approval says of itself whether it counted, and why not. */
+  async #tellApprovers(
+    approvals: readonly PolicyApproval[],
+    judgement: ApprovalJudgement,
+    digest: string,
+  ): Promise<void> {
+    for (const approval of approvals) {
+      const ignored = judgement.ignored.find((one) => one.approval === approval.metadata.name);
+      const counted = ignored === undefined;
+      const message = ignored?.because ?? `counted as a decision about ${digest}`;
+      if (approval.status?.counted === counted && (counted || approval.status.message === message)) continue;
+      // what has counted once stays so: it was acted upon
+      if (approval.status?.counted === true) continue;
+      this.#parts.leadership.assertHeld();
+      await this.#parts.store.updateStatus<PolicyApproval>({ ...approval, status: { counted, message } });
+    }
+  }
+
+  /** Has live flows judged against what stands in the proposal and what is in force. */
+  #follow(key: string, study: ProposalStudy): void {
+    const [namespace = '', name = ''] = key.split('/');
+    const proposal = this.#written.get(key) ?? this.#stored(namespace, name);
+    if (proposal === undefined) this.#parts.flows.forget(key);
+    else this.#parts.flows.follow(key, proposal, study.workloadsOf(proposal));
+  }
+
+  #stored(namespace: string, name: string): PolicyProposal | undefined {
+    return this.#parts.view
+      .proposals()
+      .find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+  }
+
+  #labelsOf(namespace: string): Labels {
+    return this.#parts.view.cluster().namespaces.get(namespace)?.labels ?? {};
+  }
+
+  #digestOf({
+    metadata,
+    spec,
+  }: {
+    readonly metadata: { readonly namespace: string; readonly name: string };
+    readonly spec: PolicyProposal['spec'];
+  }): string {
+    const { policies } = readPolicyText(spec.policies);
+    return proposalDigest(metadata, spec, policies ? canonicalPolicies(policies) : spec.policies, this.#parts.hash);
+  }
+
+  #writer(): PolicyWriter {
+    const { store, leadership } = this.#parts;
+    return {
+      store,
+      assertMayWrite: () => leadership.assertHeld(),
+      read: (text) => {
+        const { policies, problems } = readPolicyText(text);
+        if (policies === undefined)
+          throw new ClusterError('Invalid', problems.map(({ message }) => message).join('; '));
+        return policies;
+      },
+      same: (stored, wanted) => samePolicySpec(stored.spec, wanted.spec),
+    };
+  }
+}
+
+const alarming: ReadonlySet<string> = new Set([
+  'ApplyFailed',
+  'DriftFound',
+  'RolledBack',
+  'Deviation',
+  'NotEnforced',
+  'Retired',
+]);
+
+function approvedAtMs(judgement: ApprovalJudgement, nowMs: number): number {
+  return Math.max(...judgement.given.map(({ time }) => Date.parse(time)), 0) || nowMs;
+}
+
+function unreadable(problems: readonly Problem[]): ProposalProof {
+  const message = problems.map(({ message: words, where }) => `${where}: ${words}`).join('; ');
+  const checks = [{ name: 'read-back', passed: false, message }];
+  return { valid: false, checks, overGrants: [], wouldDeny: noItems, reachableBefore: 0, reachableAfter: 0 };
+}

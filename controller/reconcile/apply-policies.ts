@@ -1,0 +1,160 @@
+import { ClusterError } from '../model/cluster-error.ts';
+import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { Revision } from '../model/policy-proposal.ts';
+import { type Problem, problem } from '../model/problem.ts';
+import type { ObjectStore } from '../ports.ts';
+
+export const managedByLabel = 'app.kubernetes.io/managed-by';
+export const annotations = {
+  digest: 'nanoseg.io/digest',
+  proposal: 'nanoseg.io/proposal',
+  revision: 'nanoseg.io/revision',
+  approvedBy: 'nanoseg.io/approved-by',
+} as const;
+
+export interface PolicyWriter {
+  readonly store: ObjectStore;
+  /** Throws unless this process may write at this moment. */
+  readonly assertMayWrite: () => void;
+  /** Throws for text that was not read and proved before. */
+  readonly read: (text: string) => readonly NetworkPolicy[];
+  readonly same: (stored: NetworkPolicy, wanted: NetworkPolicy) => boolean;
+}
+
+/** Whether a stored policy says that it belongs to a proposal of its namespace. */
+export function belongsTo({ metadata }: NetworkPolicy, proposal: string): boolean {
+  return metadata.annotations?.[annotations.proposal] === proposal;
+}
+
+/** The same of a policy that may have lost all its marks: the API server still knows who wrote its fields. */
+function isOurs(policy: NetworkPolicy, proposal: string): boolean {
+  const { managedFields = [] } = policy.metadata as {
+    readonly managedFields?: readonly { readonly manager?: string }[];
+  };
+  return belongsTo(policy, proposal) || managedFields.some(({ manager }) => manager === 'nanoseg');
+}
+
+/**
+ * Makes the policies of a revision the ones that are stored for a proposal: writes what differs, and then takes away
+ * what the revision does not have. Each write is tried first without effect, and read back after it. A refusal is a
+ * problem; what may succeed later is thrown as ClusterError.
+ */
+export async function putInForce(
+  target: Revision,
+  proposal: { readonly namespace: string; readonly name: string },
+  writer: PolicyWriter,
+): Promise<Problem | undefined> {
+  const wanted =
+    target.policies === '' ? [] : writer.read(target.policies).map((policy) => stamped(policy, target, proposal));
+  const stored = await writer.store.list<NetworkPolicy & { readonly metadata: { readonly name: string } }>(
+    'NetworkPolicy',
+    proposal.namespace,
+  );
+  for (const policy of wanted) {
+    const there = stored.find(({ metadata }) => metadata.name === policy.metadata.name);
+    if (there !== undefined && !isOurs(there, proposal.name)) return nameTaken(policy);
+    if (there !== undefined && isAsWanted(there, policy, writer)) continue;
+    const refused = await write(policy, there === undefined, writer);
+    if (refused) return refused;
+  }
+  for (const { metadata } of stored.filter((policy) => belongsTo(policy, proposal.name))) {
+    if (wanted.some((policy) => policy.metadata.name === metadata.name)) continue;
+    writer.assertMayWrite();
+    await writer.store.remove({ kind: 'NetworkPolicy', namespace: proposal.namespace, name: metadata.name });
+  }
+  return undefined;
+}
+
+/** The differences between what a revision wants and what is stored, in words; empty when there are none. */
+export function driftOf(
+  enforced: Revision,
+  proposal: { readonly namespace: string; readonly name: string },
+  stored: readonly NetworkPolicy[],
+  writer: Pick<PolicyWriter, 'read' | 'same'>,
+): { readonly policy: string; readonly message: string }[] {
+  const wanted = enforced.policies === '' ? [] : writer.read(enforced.policies);
+  const drifted = wanted.flatMap((policy) => {
+    const { name } = policy.metadata;
+    const there = stored.find(({ metadata }) => metadata.namespace === proposal.namespace && metadata.name === name);
+    if (there === undefined) return [{ policy: name, message: `NetworkPolicy ${name} was deleted` }];
+    if (!belongsTo(there, proposal.name) || there.metadata.labels?.[managedByLabel] !== 'nanoseg') {
+      return [{ policy: name, message: `NetworkPolicy ${name} lost the marks that say whose it is` }];
+    }
+    if (!writer.same(there, policy)) return [{ policy: name, message: `NetworkPolicy ${name} was edited` }];
+    return [];
+  });
+  const extra = stored.filter(
+    (policy) =>
+      policy.metadata.namespace === proposal.namespace &&
+      belongsTo(policy, proposal.name) &&
+      !wanted.some(({ metadata }) => metadata.name === policy.metadata.name),
+  );
+  return [
+    ...drifted,
+    ...extra.map(({ metadata: { name } }) => ({
+      policy: name,
+      message: `NetworkPolicy ${name} says that it belongs to this proposal, which has no such policy`,
+    })),
+  ];
+}
+
+function stamped(policy: NetworkPolicy, target: Revision, proposal: { readonly name: string }): NetworkPolicy {
+  return {
+    ...policy,
+    metadata: {
+      ...policy.metadata,
+      labels: { ...policy.metadata.labels, [managedByLabel]: 'nanoseg' },
+      annotations: {
+        ...policy.metadata.annotations,
+        [annotations.proposal]: proposal.name,
+        [annotations.digest]: target.digest,
+        [annotations.revision]: String(target.revision),
+        [annotations.approvedBy]: target.approvedBy.join(', '),
+      },
+    },
+  };
+}
+
+function isAsWanted(there: NetworkPolicy, wanted: NetworkPolicy, { same }: PolicyWriter): boolean {
+  const { annotations: has = {}, labels = {} } = there.metadata;
+  const carries = Object.entries(wanted.metadata.annotations ?? {}).every(([key, value]) => has[key] === value);
+  const labelled = Object.entries(wanted.metadata.labels ?? {}).every(([key, value]) => labels[key] === value);
+  return carries && labelled && same(there, wanted);
+}
+
+async function write(policy: NetworkPolicy, isNew: boolean, writer: PolicyWriter): Promise<Problem | undefined> {
+  const { store, assertMayWrite, same } = writer;
+  const { namespace, name } = policy.metadata;
+  // all fields of a managed policy are nanoseg's own: what somebody changed there is drift, and taken back
+  const force = !isNew;
+  try {
+    assertMayWrite();
+    const echo = await store.applyPolicy(policy, { dryRun: true, force });
+    if (!same(echo, policy)) return storedDiffers(policy);
+    assertMayWrite();
+    await store.applyPolicy(policy, { dryRun: false, force });
+    const stored = await store.get<NetworkPolicy>({ kind: 'NetworkPolicy', namespace, name });
+    if (stored !== undefined && same(stored, policy)) return undefined;
+    if (isNew) await store.remove({ kind: 'NetworkPolicy', namespace, name });
+    return storedDiffers(policy);
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.retryable) throw error;
+    return problem('ApplyRefused', error.message, `${namespace}/NetworkPolicy/${name}`);
+  }
+}
+
+function nameTaken({ metadata: { namespace, name } }: NetworkPolicy): Problem {
+  return problem(
+    'PolicyNameTaken',
+    `a NetworkPolicy of this name is there already, and nanoseg did not write it for this proposal`,
+    `${namespace}/NetworkPolicy/${name}`,
+  );
+}
+
+function storedDiffers({ metadata: { namespace, name } }: NetworkPolicy): Problem {
+  return problem(
+    'StoredDiffers',
+    'the API server would store something else than what was approved: a field that it does not know, or a webhook that changes policies',
+    `${namespace}/NetworkPolicy/${name}`,
+  );
+}

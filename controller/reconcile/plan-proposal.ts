@@ -1,0 +1,436 @@
+import { counted } from '../model/counted.ts';
+import {
+  keptRevisions,
+  type Operation,
+  type ProposalState,
+  type ProposalStatus,
+  type Revision,
+} from '../model/policy-proposal.ts';
+import type { AuditAction, AuditRecord } from '../ports.ts';
+import { conditionsOf, type Finding } from './conditions.ts';
+import { liveOf, mergedDeviations } from './live-findings.ts';
+import type { ProposalFacts } from './proposal-facts.ts';
+
+/** What is to be done about one proposal now. Doing it twice changes nothing the second time. */
+export interface ProposalPlan {
+  /** Performed on the policies after `before` is stored, and before `status` is: a crash in between is finished later. */
+  readonly operation: Operation | undefined;
+  readonly before: ProposalStatus | undefined;
+  /** The policies of this revision are to be written again, because they drifted. */
+  readonly repair: Revision | undefined;
+  readonly status: ProposalStatus;
+  /** What auditors, Events and notifications are told once all is done. */
+  readonly records: readonly AuditRecord[];
+  /** When to look again although nothing changed. */
+  readonly againMs: number | undefined;
+}
+
+/** The lasting part of a status. */
+interface Verdict {
+  readonly state: ProposalState;
+  readonly message: string;
+  readonly operation?: Operation;
+  readonly enforced: Revision | undefined;
+  readonly revisions: readonly Revision[];
+  readonly notBefore: string | undefined;
+  readonly records: readonly AuditRecord[];
+}
+
+/** Within the guard time an outage is noticed this soon, in ms. */
+const guardPaceMs = 1000;
+
+/** Stands for "no policy of nanoseg was there" in the history. */
+const nothing: Revision = {
+  revision: 0,
+  digest: '',
+  policies: '',
+  appliedAt: '1970-01-01T00:00:00.000Z',
+  approvedBy: [],
+  baseline: [],
+};
+
+/** Decides purely what comes next for a proposal. Without a valid decision of a person or a rule no policy changes. */
+export function planProposal(facts: ProposalFacts): ProposalPlan {
+  const verdict = judge(facts);
+  const { operation } = verdict;
+  const { status: former } = facts.proposal;
+  const repair = operation === undefined && former?.applying === undefined ? repairOf(facts, verdict) : undefined;
+  const before =
+    operation === undefined || former?.applying !== undefined
+      ? undefined
+      : {
+          ...statusOf(facts, standstill(facts, former?.state ?? 'Approved', operationWords(operation)), false),
+          applying: operation,
+        };
+  return {
+    operation,
+    before,
+    repair,
+    status: statusOf(facts, verdict, repair !== undefined),
+    records: [...verdict.records, ...noticed(facts, verdict, repair)],
+    againMs:
+      verdict.state === 'Enforced' && facts.guard.kind === 'watching'
+        ? Math.min(facts.guard.againMs, guardPaceMs)
+        : undefined,
+  };
+}
+
+function judge(facts: ProposalFacts): Verdict {
+  const { judgement, standing, superseded, profile, stopped, proposal } = facts;
+  const enforced = enforcedNow(facts);
+  const mayWrite = profile.mode === 'enforce' && stopped === undefined;
+  const under = proposal.status?.applying;
+  if (under !== undefined && stopped === undefined) {
+    const resumed = resume(facts, under, mayWrite);
+    if (resumed) return resumed;
+  }
+  if (enforced !== undefined && stopped === undefined) {
+    const taken = takenBack(facts, enforced);
+    if (taken) return taken;
+  }
+  if (superseded !== undefined) return standstill(facts, 'Superseded', superseded);
+  if (enforced !== undefined && enforced.digest === standing.digest) {
+    return standstill(facts, 'Enforced', inForceWords(enforced));
+  }
+  if (!standing.proof.valid) {
+    const failed = standing.proof.checks.filter(({ passed }) => !passed).map(({ message }) => message);
+    return standstill(facts, 'Invalid', `its proof failed: ${failed.join('; ')}`);
+  }
+  switch (judgement.kind) {
+    case 'approved':
+    case 'approved-by-rule': {
+      if (mayWrite) return begin(facts, applying(facts, enforced));
+      const waits =
+        stopped === undefined ? `the namespace is in mode ${profile.mode}` : `writing is stopped: ${stopped}`;
+      return {
+        ...standstill(facts, 'Approved', `approved, and not applied: ${waits}`),
+        records: approvedRecords(facts),
+      };
+    }
+    case 'rejected': {
+      const message = `rejected by ${judgement.by.user}${because(judgement.reason)}`;
+      const records = [recordOf(facts, 'Rejected', judgement.by.user, message)];
+      return { ...standstill(facts, 'Rejected', message), notBefore: iso(facts.nowMs), records };
+    }
+    case 'rollback':
+    case 'retire':
+    case 'pending':
+    case 'none':
+      return waiting(facts);
+  }
+}
+
+/** Rollback and retirement by a person, and rollback by itself within the guard time. */
+function takenBack(facts: ProposalFacts, enforced: Revision): Verdict | undefined {
+  const { judgement, guard, profile, nowMs, proposal } = facts;
+  const startedAt = iso(nowMs);
+  const target = proposal.status?.revisions[0] ?? nothing;
+  if (judgement.kind === 'rollback') {
+    return begin(facts, { kind: 'Restore', target, by: judgement.by.user, reason: judgement.reason, startedAt });
+  }
+  if (judgement.kind === 'retire') {
+    const by = judgement.by.map(({ user }) => user).join(', ');
+    return begin(facts, { kind: 'Retire', target: nothing, by, reason: judgement.reason, startedAt });
+  }
+  // only what was just applied is taken back by itself, and never what a rollback put there
+  const guarded = proposal.status?.state === 'Enforced' && proposal.status.enforced?.revision === enforced.revision;
+  if (guarded && guard.kind === 'rollback' && profile.mode === 'enforce') {
+    return begin(facts, { kind: 'Restore', target, by: 'nanoseg', reason: guard.because, startedAt });
+  }
+  return undefined;
+}
+
+/** What was begun is finished: a rollback in any case, an apply if its policies are stored or it is still approved. */
+function resume(facts: ProposalFacts, under: Operation, mayWrite: boolean): Verdict | undefined {
+  const { inForce, judgement, standing } = facts;
+  if (under.kind !== 'Apply') return begin(facts, under);
+  if (inForce.applyingDone) return begin(facts, under);
+  const approved = judgement.kind === 'approved' || judgement.kind === 'approved-by-rule';
+  const same = under.target.digest === standing.digest;
+  return approved && same && mayWrite && standing.proof.valid ? begin(facts, under) : undefined;
+}
+
+function applying(facts: ProposalFacts, enforced: Revision | undefined): Operation {
+  const { proposal, standing, judgement, nowMs } = facts;
+  const known = [...(enforced ? [enforced] : []), ...(proposal.status?.revisions ?? [])];
+  const by =
+    judgement.kind === 'approved'
+      ? judgement.by.map(({ user, identity }) => (identity === 'Claimed' ? `${user} (claimed)` : user))
+      : judgement.kind === 'approved-by-rule'
+        ? [judgement.words]
+        : [];
+  const target: Revision = {
+    revision: Math.max(0, ...known.map(({ revision }) => revision)) + 1,
+    digest: standing.digest,
+    policies: proposal.spec.policies,
+    appliedAt: iso(nowMs),
+    approvedBy: by,
+    baseline: proposal.spec.evidence,
+  };
+  return { kind: 'Apply', target, by: by.join(', '), reason: 'approved', startedAt: iso(nowMs) };
+}
+
+/** The status as it is once the operation is done. */
+function begin(facts: ProposalFacts, operation: Operation): Verdict {
+  const { status } = facts.proposal;
+  const enforced = enforcedNow(facts);
+  const revisions = status?.revisions ?? [];
+  const { kind, target, by, reason } = operation;
+  switch (kind) {
+    case 'Apply':
+      return {
+        state: 'Enforced',
+        message: inForceWords(target),
+        operation,
+        enforced: target,
+        revisions: [enforced ?? nothing, ...revisions].slice(0, keptRevisions),
+        notBefore: status?.notBefore,
+        records: [...approvedRecords(facts), recordOf(facts, 'Applied', by, inForceWords(target), target.digest)],
+      };
+    case 'Restore': {
+      const back = target.policies === '' ? 'to the state without a policy' : `to revision ${target.revision}`;
+      const message = `taken back ${back} by ${by}${because(reason)}`;
+      return {
+        state: 'RolledBack',
+        message,
+        operation,
+        enforced: target.policies === '' ? undefined : target,
+        revisions: revisions.slice(1),
+        notBefore: iso(facts.nowMs),
+        records: [recordOf(facts, 'RolledBack', by, message, enforced?.digest)],
+      };
+    }
+    case 'Retire': {
+      const message = `retired by ${by}${because(reason)}: no policy of nanoseg is in force`;
+      return {
+        state: 'RolledBack',
+        message,
+        operation,
+        enforced: undefined,
+        revisions: [...(enforced ? [enforced] : []), ...revisions].slice(0, keptRevisions),
+        notBefore: iso(facts.nowMs),
+        records: [recordOf(facts, 'Retired', by, message, enforced?.digest)],
+      };
+    }
+  }
+}
+
+function waiting(facts: ProposalFacts): Verdict {
+  const { standing, judgement, proposal } = facts;
+  const { status } = proposal;
+  const lasting = status?.state === 'Rejected' || status?.state === 'RolledBack';
+  if (lasting && status.digest === standing.digest) return standstill(facts, status.state, status.message);
+  if (standing.readiness.state === 'learning') {
+    const [first, ...others] = standing.readiness.missing;
+    const more = others.length > 0 ? `; and ${counted(others.length, 'more reason')}` : '';
+    return standstill(facts, 'Learning', `${first?.message ?? 'not enough was seen'}${more}`);
+  }
+  if (judgement.kind !== 'pending') return standstill(facts, 'Ready', 'waits for approval');
+  const users = judgement.given.map(({ user }) => user).join(', ');
+  const missing = counted(judgement.required - judgement.given.length, 'more approver');
+  return standstill(facts, 'Ready', `approved by ${users}; needs ${missing}`);
+}
+
+/** What is in force by the status, or by the policies themselves where the status was lost. */
+function enforcedNow({ proposal, inForce }: ProposalFacts): Revision | undefined {
+  return proposal.status?.enforced ?? inForce.adopted;
+}
+
+function standstill(facts: ProposalFacts, state: ProposalState, message: string): Verdict {
+  const { status } = facts.proposal;
+  const revisions = status?.revisions ?? [];
+  return { state, message, enforced: enforcedNow(facts), revisions, notBefore: status?.notBefore, records: [] };
+}
+
+function repairOf({ inForce, profile, stopped }: ProposalFacts, { enforced }: Verdict): Revision | undefined {
+  const may = profile.drift === 'repair' && profile.mode === 'enforce' && stopped === undefined;
+  return inForce.drift !== undefined && may ? enforced : undefined;
+}
+
+function statusOf(facts: ProposalFacts, verdict: Verdict, repaired: boolean): ProposalStatus {
+  const { proposal, standing, newer, inForce, nowMs } = facts;
+  const former = proposal.status;
+  const drift = repaired || inForce.drift === undefined ? undefined : inForce.drift;
+  const sameRevision = verdict.enforced !== undefined && verdict.enforced.revision === former?.enforced?.revision;
+  const deviations = sameRevision ? mergedDeviations(former.deviations, facts.watched) : [];
+  const live = liveOf(former?.live, facts.shadow, standing.digest, nowMs);
+  const generation = proposal.metadata.generation ?? 1;
+  const previous = former?.previous;
+  return {
+    observedGeneration: generation,
+    state: verdict.state,
+    message: verdict.message,
+    digest: standing.digest,
+    author: standing.author,
+    proposedDigest: standing.proposedDigest,
+    change: standing.change,
+    rules: standing.rules,
+    ...(newer === undefined ? {} : { newer }),
+    ...(previous === undefined ? {} : { previous }),
+    readiness: standing.readiness,
+    proof: standing.proof,
+    heldBack: standing.heldBack,
+    omissions: standing.omissions,
+    attempts: standing.attempts,
+    notes: standing.notes,
+    approvals: approvalsOf(facts),
+    ...(verdict.notBefore === undefined ? {} : { notBefore: verdict.notBefore }),
+    ...(verdict.enforced === undefined ? {} : { enforced: verdict.enforced }),
+    revisions: verdict.revisions,
+    ...(drift === undefined ? {} : { drift: { ...drift, since: former?.drift?.since ?? iso(nowMs) } }),
+    deviations,
+    ...(live === undefined ? {} : { live }),
+    conditions: conditionsOf(
+      findingsOf(facts, verdict, drift !== undefined),
+      former?.conditions ?? [],
+      iso(nowMs),
+      generation,
+    ),
+  };
+}
+
+function findingsOf(facts: ProposalFacts, { state, message, enforced }: Verdict, drifted: boolean): Finding[] {
+  const { standing, inForce, watched, judgement } = facts;
+  const when = (type: Finding['type'], holds: boolean, yes: [string, string], no: [string, string]): Finding => {
+    const [reason, words] = holds ? yes : no;
+    return { type, status: holds ? 'True' : 'False', reason, message: words };
+  };
+  const failed = standing.proof.checks.find(({ passed }) => !passed);
+  const approved = judgement.kind === 'approved' || judgement.kind === 'approved-by-rule' || state === 'Enforced';
+  const passed = watched?.passed.count ?? 0;
+  const attempted = watched?.denied.count ?? 0;
+  return [
+    when(
+      'Proved',
+      standing.proof.valid,
+      ['AllChecksPassed', 'every check of the proof passed'],
+      ['CheckFailed', failed?.message ?? 'not proved'],
+    ),
+    when(
+      'Ready',
+      standing.readiness.state === 'ready',
+      ['EnoughSeen', 'enough was seen'],
+      ['StillLearning', standing.readiness.missing[0]?.message ?? 'not enough was seen'],
+    ),
+    when('Approved', approved, ['DigestApproved', message], ['NotApproved', message]),
+    when(
+      'Enforced',
+      enforced !== undefined,
+      ['InForce', enforced ? inForceWords(enforced) : ''],
+      ['NothingInForce', message],
+    ),
+    when(
+      'Drifted',
+      drifted,
+      ['PolicyDiffers', inForce.drift?.message ?? ''],
+      ['AsApproved', 'the stored policies are those that were approved'],
+    ),
+    when(
+      'NotEnforced',
+      passed > 0,
+      ['DeniedTrafficPassed', `${counted(passed, 'connection')} passed that the policies in force deny`],
+      ['NoneSeen', 'no traffic was seen that should have been denied'],
+    ),
+    when(
+      'Deviating',
+      attempted > 0,
+      [
+        'OutsideBaseline',
+        `${counted(attempted, 'connection')} outside of the baseline ${attempted === 1 ? 'was' : 'were'} denied`,
+      ],
+      ['NoneSeen', 'no connection outside of the baseline was seen'],
+    ),
+  ];
+}
+
+function approvalsOf({ judgement, profile }: ProposalFacts): ProposalStatus['approvals'] {
+  const { required } = profile.approvals;
+  const { ignored } = judgement;
+  const given = judgement.kind === 'approved' ? judgement.by : judgement.kind === 'pending' ? judgement.given : [];
+  return judgement.kind === 'approved-by-rule'
+    ? { required, given: [], ignored, autoRule: judgement.words }
+    : { required, given, ignored };
+}
+
+/** What happened by itself since the last look: edits, drift, deviations. */
+function noticed(facts: ProposalFacts, { enforced }: Verdict, repair: Revision | undefined): AuditRecord[] {
+  const { proposal, standing, inForce, watched } = facts;
+  const former = proposal.status;
+  const records: AuditRecord[] = [];
+  if (standing.author === 'edited' && former?.digest !== standing.digest) {
+    // the API server records programs and not people as the owners of fields
+    records.push(recordOf(facts, 'Edited', 'a person', 'the policies of the proposal were edited, and proved anew'));
+  }
+  if (inForce.drift !== undefined && former?.drift === undefined) {
+    records.push(recordOf(facts, 'DriftFound', 'nanoseg', inForce.drift.message, enforced?.digest));
+  }
+  if (repair !== undefined) {
+    records.push(
+      recordOf(facts, 'DriftRepaired', 'nanoseg', `revision ${repair.revision} was written again`, repair.digest),
+    );
+  }
+  if (enforced !== undefined && watched !== undefined) {
+    const known = new Set((former?.deviations ?? []).map(({ connection }) => connection));
+    for (const [kind, found] of [
+      ['Deviation', watched.denied],
+      ['NotEnforced', watched.passed],
+    ] as const) {
+      for (const { connection, message } of found.samples) {
+        if (!known.has(connection)) records.push(recordOf(facts, kind, 'nanoseg', message, enforced.digest));
+      }
+    }
+  }
+  return records;
+}
+
+function approvedRecords(facts: ProposalFacts): AuditRecord[] {
+  const { judgement, proposal, standing } = facts;
+  const { status } = proposal;
+  if (status?.digest === standing.digest && (status.state === 'Approved' || status.applying !== undefined)) return [];
+  if (judgement.kind === 'approved') {
+    return judgement.by.map(({ user, identity, approval }) =>
+      recordOf(
+        facts,
+        'Approved',
+        user,
+        `${approval} approves it${identity === 'Claimed' ? ', by a claim that nobody checked' : ''}`,
+      ),
+    );
+  }
+  if (judgement.kind !== 'approved-by-rule') return [];
+  return [recordOf(facts, 'Approved', judgement.words, 'approved by a rule of the profile')];
+}
+
+function recordOf(
+  { nowMs, proposal: { metadata }, standing }: ProposalFacts,
+  action: AuditAction,
+  actor: string,
+  message: string,
+  digest = standing.digest,
+): AuditRecord {
+  const subject = { kind: 'PolicyProposal', namespace: metadata.namespace, name: metadata.name };
+  return { timeMs: nowMs, actor, action, subject, digest, message };
+}
+
+function inForceWords({ revision, approvedBy }: Revision): string {
+  return `revision ${revision} is in force${approvedBy.length > 0 ? `, approved by ${approvedBy.join(', ')}` : ''}`;
+}
+
+function operationWords({ kind, target }: Operation): string {
+  switch (kind) {
+    case 'Apply':
+      return `revision ${target.revision} is being applied`;
+    case 'Restore':
+      return 'the former state is being restored';
+    case 'Retire':
+      return 'its policies are being taken away';
+  }
+}
+
+function because(reason: string): string {
+  return reason === '' ? '' : `: ${reason}`;
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
