@@ -4,13 +4,12 @@ import type { NetworkPolicy } from '../model/network-policy.ts';
 import { policyProtocolOf, protocolName } from '../model/protocol.ts';
 import type { Sighting } from '../model/sighting.ts';
 import { parseWorkloadKey, type WorkloadKey } from '../model/workload.ts';
-import { compilePolicies, type Direction } from '../policy/evaluate/compile-policies.ts';
+import type { Direction } from '../policy/evaluate/compile-policies.ts';
 import type { Verdict } from '../policy/evaluate/decide.ts';
-import { type Evaluation, evaluation } from '../policy/evaluate/evaluation.ts';
 import type { ProofWorld } from '../policy/proof-world.ts';
-import { type SideQuestion, subjectVerdict } from '../policy/subject-verdict.ts';
 import { ConnectionMemory } from './connection-memory.ts';
 import { FoundConnections, type FoundList } from './found-connections.ts';
+import { PolicySide } from './policy-side.ts';
 
 /** Policies against which live flows are judged, seen from the side of their workloads. */
 export interface WatchedPolicies {
@@ -66,8 +65,7 @@ interface SideVerdict {
 
 interface Watch {
   policies: WatchedPolicies;
-  /** Made when the first flow asks for it. */
-  evaluation: Evaluation | undefined;
+  readonly side: PolicySide;
   tally: Tally;
   /** Verdicts by their parts: connections share them. */
   readonly verdicts: Map<string, SideVerdict>;
@@ -80,8 +78,8 @@ export class FlowJudge {
   readonly #watches = new Map<string, Watch>();
   readonly #byWorkload = new Map<WorkloadKey, Set<Watch>>();
   #world: ProofWorld | undefined;
-  /** All policies that are stored, made when something was denied. */
-  #stored: Evaluation | undefined;
+  /** All policies that are stored. */
+  readonly #stored = new PolicySide();
 
   constructor({ graceMs = 5000, rememberedConnections = 1 << 17 }: FlowJudgeOptions = {}) {
     this.#graceMs = graceMs;
@@ -96,13 +94,13 @@ export class FlowJudge {
   setWorld(world: ProofWorld): void {
     const former = this.#world;
     this.#world = world;
-    this.#stored = undefined;
+    this.#stored.forget();
     // another value of the same cluster that differs in its policies alone
     if (former !== undefined && former.index.classes === world.index.classes && former.cni.name === world.cni.name) {
       this.#memory.forgetPeers();
       return;
     }
-    for (const watch of this.#watches.values()) watch.evaluation = undefined;
+    for (const { side } of this.#watches.values()) side.forget();
     this.#memory.clear();
   }
 
@@ -110,7 +108,7 @@ export class FlowJudge {
   watch(key: string, policies: WatchedPolicies): void {
     const known = this.#watches.get(key);
     if (known === undefined) {
-      const watch: Watch = { policies, evaluation: undefined, tally: new Tally(), verdicts: new Map() };
+      const watch: Watch = { policies, side: new PolicySide(), tally: new Tally(), verdicts: new Map() };
       this.#watches.set(key, watch);
       this.#concern(watch, policies.workloads);
       return;
@@ -124,7 +122,7 @@ export class FlowJudge {
     if (alike) return;
     this.#release(known, before.workloads);
     known.policies = policies;
-    known.evaluation = undefined;
+    known.side.forget();
     known.verdicts.clear();
     this.#concern(known, policies.workloads);
   }
@@ -231,9 +229,8 @@ export class FlowJudge {
     const { workloads } = watch.policies;
     const asked = (subject: Endpoint, direction: Direction, other: Endpoint): boolean => {
       if (subject.kind !== 'workload' || workloads.includes(subject.workload)) return false;
-      this.#stored ??= evaluation(world.index, compilePolicies(world.index, world.index.cluster.policies), world.cni);
       const question = { subject: subject.workload, direction, other, protocol, port };
-      return subjectVerdict([this.#stored], question, world) === 'denied';
+      return this.#stored.verdict(question, world, () => world.index.cluster.policies) === 'denied';
     };
     return asked(server.endpoint, 'ingress', client.endpoint) || asked(client.endpoint, 'egress', server.endpoint);
   }
@@ -249,6 +246,7 @@ export class FlowJudge {
 
   /** Where both sides are of the watched workloads, the stricter one decides. */
   #verdictOf(watch: Watch, source: Endpoint, destination: Endpoint, number: number, port: number): SideVerdict {
+    const world = this.#world as ProofWorld;
     const { workloads, baseline } = watch.policies;
     const protocol = policyProtocolOf(number);
     const inBaseline = baseline.has(connectionId(source, destination, number, port, true));
@@ -260,19 +258,14 @@ export class FlowJudge {
       [source, destination, 'egress'],
     ] as const) {
       if (!judgeable || own.kind !== 'workload' || !workloads.includes(own.workload)) continue;
-      const said = this.#ask(watch, { subject: own.workload, direction: side, other, protocol, port });
+      const question = { subject: own.workload, direction: side, other, protocol, port };
+      const said = watch.side.verdict(question, world, () => relevantPolicies(watch.policies));
       if (strictness[said] > strictness[verdict]) [verdict, direction] = [said, side];
     }
     const key = `${verdict} ${direction} ${judgeable} ${inBaseline}`;
     let shared = watch.verdicts.get(key);
     if (!shared) watch.verdicts.set(key, (shared = { watch, verdict, judgeable, direction, inBaseline }));
     return shared;
-  }
-
-  #ask(watch: Watch, question: SideQuestion): Verdict {
-    const world = this.#world as ProofWorld;
-    watch.evaluation ??= evaluationOf(watch.policies, world);
-    return subjectVerdict([watch.evaluation], question, world);
   }
 
   #concern(watch: Watch, workloads: readonly WorkloadKey[]): void {
@@ -323,13 +316,13 @@ class Tally {
 }
 
 /** Policies select pods of their own namespace alone, so that those of others say nothing about these workloads. */
-function evaluationOf({ workloads, policies, inForce }: WatchedPolicies, { index, cni }: ProofWorld): Evaluation {
+function relevantPolicies({ workloads, policies, inForce }: WatchedPolicies): NetworkPolicy[] {
   const namespaces = new Set(workloads.map((workload) => parseWorkloadKey(workload).namespace));
   const own = new Set(policies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
   const beside = inForce.filter(
     ({ metadata }) => namespaces.has(metadata.namespace) && !own.has(`${metadata.namespace}/${metadata.name}`),
   );
-  return evaluation(index, compilePolicies(index, [...policies, ...beside]), cni);
+  return [...policies, ...beside];
 }
 
 /**
