@@ -1,4 +1,6 @@
+import type { ObservedAddresses } from './attribution/attribute-flow.ts';
 import type { GraphDelta } from './graph/graph-delta.ts';
+import type { RecentKeyChunk } from './graph/recent-keys.ts';
 import type { Cluster } from './model/cluster.ts';
 import type { Flow, FlowLoss } from './model/flow.ts';
 import type { KubernetesObject, ObjectRef } from './model/kubernetes-object.ts';
@@ -73,7 +75,10 @@ export interface ObjectSink {
   replace(kind: string, objects: readonly KubernetesObject[]): void;
   upsert(object: KubernetesObject): void;
   remove(ref: ObjectRef): void;
-  /** The kind cannot be read (a missing right, a kind that the server does not have): nanoseg goes on without it. */
+  /**
+   * The kind cannot be read (a missing right, a kind that the server does not have): nanoseg goes on without it, until
+   * it is told by `replace`. A feed of files says the place of what is broken where the kind is not known.
+   */
   unreadable(kind: string, problem: Problem): void;
   /** Every kind was told once, or is unreadable. */
   synced(): void;
@@ -154,16 +159,32 @@ export interface Leadership {
 
 /** Evidence that outlives the process. */
 export interface ConnectionStore {
-  /** Everything that was saved, or undefined when nothing was. Positions by source name. */
+  /** Everything that was saved. */
   load(): Promise<StoredEvidence>;
-  /** In one atomic step: rows of `changes` replace those with the same connection, and positions move on. */
-  save(changes: GraphDelta, positions: ReadonlyMap<string, SourcePosition>): Promise<void>;
+  /**
+   * In one atomic step: connections, endpoints and records of nodes in `changes` replace those that were there, positions
+   * move on, and what ingest knows beside replaces what it knew, but for `recent`, which is added.
+   */
+  save(changes: GraphDelta, positions: ReadonlyMap<string, SourcePosition>, memory?: IngestMemory): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface StoredEvidence {
-  readonly evidence: GraphDelta | undefined;
+  /** In parts of bounded size, to be merged one after the other in any order and before the next save; none before the first. */
+  readonly evidence: Iterable<GraphDelta>;
+  /** By source name. */
   readonly positions: ReadonlyMap<string, SourcePosition>;
+  readonly memory: IngestMemory;
+}
+
+/** What ingest knows beside the evidence; saved in the same step, or a restart would lose or repeat some of it. */
+export interface IngestMemory {
+  /** Connections that were counted lately, so that a second report of them is not. */
+  readonly recent: readonly RecentKeyChunk[];
+  /** Flows that were read and wait for their owners to be known: not in the evidence yet. */
+  readonly held: readonly Flow[];
+  /** What sources said about the cluster's own addresses. */
+  readonly observed: ObservedAddresses;
 }
 
 export const auditActions = [

@@ -77,6 +77,12 @@ export class RecentKeys {
   }
 }
 
+/** Chunks without those of generations that are forgotten by now. */
+export function withoutForgotten(chunks: readonly RecentKeyChunk[]): RecentKeyChunk[] {
+  const latest = chunks.reduce((most, { generation }) => Math.max(most, generation), 0);
+  return chunks.filter(({ generation }) => generation >= latest - 1);
+}
+
 interface Journal {
   readonly generation: number;
   words: Uint32Array;

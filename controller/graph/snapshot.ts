@@ -31,7 +31,7 @@ export function* encodeSnapshot(delta: GraphDelta): Generator<string> {
   };
   yield `${JSON.stringify(header)}\n`;
   for (const { endpoint, dnsNames } of endpoints)
-    yield `${JSON.stringify({ endpoint: ordered(endpoint), dnsNames })}\n`;
+    yield `${JSON.stringify({ endpoint: orderedEndpoint(endpoint), dnsNames })}\n`;
   for (const connection of connections) yield `${JSON.stringify(encodeConnection(connection))}\n`;
   for (const entry of flows) yield `${JSON.stringify(entry)}\n`;
   for (const entry of losses) yield `${JSON.stringify(entry)}\n`;
@@ -75,7 +75,7 @@ export function decodeSnapshot(lines: Iterable<string>): GraphDelta | Problem {
 }
 
 /** The same endpoint with its fields in one order, whoever made it. */
-function ordered(endpoint: Endpoint): Endpoint {
+export function orderedEndpoint(endpoint: Endpoint): Endpoint {
   const { kind } = endpoint;
   switch (kind) {
     case 'workload':
@@ -92,7 +92,7 @@ function ordered(endpoint: Endpoint): Endpoint {
 }
 
 /** Positions instead of names, times as small numbers: most of a snapshot is connections. */
-type ConnectionRow = readonly [
+export type ConnectionRow = readonly [
   source: number,
   destination: number,
   protocol: number,
@@ -114,7 +114,7 @@ type ConnectionRow = readonly [
   clientNode: ConnectionDelta['clientNode'],
 ];
 
-function encodeConnection(delta: ConnectionDelta): ConnectionRow {
+export function encodeConnection(delta: ConnectionDelta): ConnectionRow {
   return [
     delta.source,
     delta.destination,
@@ -138,7 +138,7 @@ function encodeConnection(delta: ConnectionDelta): ConnectionRow {
   ];
 }
 
-function decodeConnection(row: ConnectionRow): ConnectionDelta {
+export function decodeConnection(row: ConnectionRow): ConnectionDelta {
   const [source, destination, protocol, port, directed, allowed, denied, audited, bytes, ...rest] = row;
   const [firstMs, lastMs, binMs, bins, marks, clientReplicas, serverReplicas, sources, answered, clientNode] = rest;
   return {
