@@ -179,8 +179,10 @@ function begin(facts: ProposalFacts, operation: Operation): Verdict {
   switch (kind) {
     case 'Apply':
       return {
-        state: 'Enforced',
-        message: inForceWords(target),
+        // what was begun before a crash may be another text than the one that stands there now
+        ...(target.digest === facts.standing.digest
+          ? { state: 'Enforced', message: inForceWords(target) }
+          : waiting(facts)),
         operation,
         enforced: target,
         revisions: [enforced ?? nothing, ...revisions].slice(0, keptRevisions),
