@@ -79,6 +79,11 @@ export function newestResource(kind: string): Resource {
   return placesOf(kind)[0];
 }
 
+/** The apiVersion of a kind that nanoseg reads or writes, else undefined. */
+export function apiVersionOf(kind: string): string | undefined {
+  return places[kind]?.[0].apiVersion;
+}
+
 /** Where this server keeps the kind; asks it only where servers differ. Rejects with KindNotServed or ClusterError. */
 export async function findResource(client: KubeClient, kind: string, signal?: AbortSignal): Promise<Resource> {
   const [newest, ...older] = placesOf(kind);
