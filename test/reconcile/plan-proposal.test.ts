@@ -306,7 +306,9 @@ test('no policy changes without a valid decision, and none is applied whose proo
 test('a plan that was carried out leaves nothing to do', (t) => {
   fc.assert(
     fc.property(arbitraryFacts, (facts) => {
-      const { status } = planProposal(facts);
+      const { status, operation } = planProposal(facts);
+      // what was begun before the text changed is finished first, and the text is looked at in the next step
+      if (operation?.kind === 'Apply' && operation.target.digest !== facts.standing.digest) return;
       const settled: ProposalFacts = {
         ...facts,
         proposal: proposal(status),
