@@ -10,7 +10,7 @@ export interface GuardedChange {
   readonly deniedBaseline: number;
   /** Names of the pods that were ready right before the change. */
   readonly readyBefore: readonly string[];
-  /** The pods that there are now; those that finished or terminate are left out. */
+  /** The pods that there are now, without those that finished. */
   readonly pods: readonly GuardedPod[];
   /** Replicas that the owner asks for now; undefined where it does not say. */
   readonly replicas: number | undefined;
@@ -21,6 +21,8 @@ export interface GuardedPod {
   readonly ready: boolean;
   /** Undefined: it has not started yet. */
   readonly startMs: number | undefined;
+  /** It was deleted and is about to end. */
+  readonly terminating?: boolean;
 }
 
 export type GuardVerdict =
@@ -53,21 +55,21 @@ export function guardVerdict(change: GuardedChange): GuardVerdict {
 }
 
 /**
- * Pods that lost their readiness and that nothing explains. A rollout replaces pods, and a new pod takes its time, so that
- * a pod that is gone counts only where no new one stands in for it, ready or not; a smaller number of replicas needs fewer
- * of them, and of an owner that states no number (a DaemonSet, whose nodes come and go) none is missed; and as long as as many are ready as there have to be, nothing is lost at all.
+ * Pods that lost their readiness and that no rollout explains. A policy can make a pod unready, but it deletes none: pods
+ * that are gone or terminate were replaced or scaled down by their owner, and new ones take their time. So only pods from
+ * before the change that are still there count, and of them no more than there are too few ready ones, by the number
+ * that was ready before or the replicas that the owner asks for now, whichever is less.
  */
 function lostReadiness({ readyBefore, pods, replicas, appliedAtMs }: GuardedChange): number {
   const before = new Set(readyBefore);
-  // a StatefulSet makes its pods anew under their old names
-  const isNew = ({ name, startMs }: GuardedPod) => !before.has(name) || startMs === undefined || startMs > appliedAtMs;
-  const kept = pods.filter((pod) => !isNew(pod));
-  const gone = replicas === undefined ? 0 : before.size - kept.length;
-  const standIns = pods.length - kept.length;
-  const unexplained = kept.filter(({ ready }) => !ready).length + Math.max(0, gone - standIns);
-  const wanted = Math.min(before.size, replicas ?? before.size);
-  const missing = wanted - pods.filter(({ ready }) => ready).length;
-  return Math.max(0, Math.min(unexplained, missing));
+  const unready = pods.filter(
+    ({ name, ready, terminating, startMs }) =>
+      // a StatefulSet makes its pods anew under their old names
+      before.has(name) && !ready && terminating !== true && startMs !== undefined && startMs <= appliedAtMs,
+  );
+  const needed = Math.min(before.size, replicas ?? before.size);
+  const missing = needed - pods.filter(({ ready }) => ready).length;
+  return Math.max(0, Math.min(unready.length, missing));
 }
 
 function were(count: number): string {

@@ -56,7 +56,12 @@ test('a clock that went back does not make the guard time longer than it is', (t
 
 const readiness: readonly (readonly [claim: string, kind: 'watching' | 'rollback', parts: Partial<GuardedChange>])[] = [
   ['a pod that is there and not ready any more', 'rollback', { pods: [pod('a'), pod('b', false), pod('c')] }],
-  ['a pod that is gone without another in its place', 'rollback', { pods: [pod('a'), pod('b')] }],
+  ['a pod that is gone, which no policy brings about', 'watching', { pods: [pod('a'), pod('b')] }],
+  [
+    'a pod that its owner takes away',
+    'watching',
+    { pods: [pod('a'), pod('b'), { ...pod('c', false), terminating: true }] },
+  ],
   ['a pod whose successor still starts', 'watching', { pods: [pod('a'), pod('b'), fresh('d', false)] }],
   [
     'a pod whose successor has no start yet',
@@ -69,6 +74,11 @@ const readiness: readonly (readonly [claim: string, kind: 'watching' | 'rollback
     { pods: [pod('a'), pod('b'), fresh('c', false)] },
   ],
   ['a rollout in its middle', 'watching', { pods: [pod('a'), fresh('d', true), fresh('e', false)] }],
+  [
+    'a rollout that takes the old pods away first',
+    'watching',
+    { pods: ['a', 'b', 'c'].map((name) => ({ ...pod(name, false), terminating: true })) },
+  ],
   ['a rollout that is done', 'watching', { pods: [fresh('d', true), fresh('e', true), fresh('f', true)] }],
   [
     'a rollout with one old pod that failed',
@@ -87,8 +97,11 @@ const readiness: readonly (readonly [claim: string, kind: 'watching' | 'rollback
     'watching',
     { replicas: 5, pods: [pod('a'), pod('b'), pod('c'), fresh('d', false)] },
   ],
-  ['a DaemonSet that lost a node', 'watching', { replicas: undefined, pods: [pod('a'), pod('b')] }],
-  ['a DaemonSet with a pod that is not ready', 'rollback', { replicas: undefined, pods: [pod('a'), pod('b', false)] }],
+  [
+    'a DaemonSet with a pod that is not ready',
+    'rollback',
+    { replicas: undefined, pods: [pod('a'), pod('b', false), pod('c')] },
+  ],
   ['a workload of which no pod was ready before', 'watching', { readyBefore: [], pods: [pod('a', false)] }],
   ['a pod that was not ready before either', 'watching', { readyBefore: ['a'], pods: [pod('a'), pod('b', false)] }],
 ];
