@@ -325,7 +325,7 @@ test('a plan that was carried out leaves nothing to do', (t) => {
       t.is(again.operation, undefined);
       t.deepEqual(actions(again), []);
       t.deepEqual(again.status.enforced, status.enforced);
-      t.is(again.status.state, status.state);
+      if (operation === undefined) t.is(again.status.state, status.state);
     }),
     { numRuns: 2000 },
   );
