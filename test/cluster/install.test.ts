@@ -1,5 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { loadAll } from 'js-yaml';
+import { watchedKinds } from '../../controller/adapters/kubernetes/object-feed.ts';
+import { groupOfResource, newestResource } from '../../controller/adapters/kubernetes/resource-paths.ts';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import {
   bindRole,
@@ -169,6 +171,14 @@ clusterTest('the controller reads who is where, and changes none of it', async (
   for (const resource of ['/events', 'events.k8s.io/events']) await mayExactly(t, account, 'create patch', resource);
   await mayExactly(t, account, 'create', 'authentication.k8s.io/tokenreviews');
   await mayExactly(t, account, 'create', 'authorization.k8s.io/subjectaccessreviews');
+});
+
+clusterTest('the controller may follow every kind that it follows', async (t) => {
+  for (const kind of watchedKinds) {
+    const place = newestResource(kind);
+    const resource = `${groupOfResource(place)}/${place.plural}`;
+    for (const verb of ['list', 'watch']) t.true(await may(account, { verb, resource }), `${verb} ${resource}`);
+  }
 });
 
 clusterTest('the controller reaches no Secret, Lease or ConfigMap but its own', async (t) => {
