@@ -5,13 +5,14 @@ import type { NetworkPolicy } from '../../model/network-policy.ts';
 import type { PolicyApproval } from '../../model/policy-approval.ts';
 import type { PolicyProposal } from '../../model/policy-proposal.ts';
 import type { Problem } from '../../model/problem.ts';
+import type { Profile } from '../../model/profile.ts';
 import type { Clock, ClusterView, NamespaceProfile, ObjectSink, ViewChange } from '../../ports.ts';
 import { parseApproval, parseProposal } from '../resources/parse-resources.ts';
 import { assembleCluster, namespaceOf } from './cluster-from-objects.ts';
 import { keepFields } from './keep-fields.ts';
-import { type LocatedObject, remembered } from './located-object.ts';
+import { LiveObjects, type ObjectChange } from './live-objects.ts';
+import { isRecord, type LocatedObject, remembered } from './located-object.ts';
 import { isNetworkPolicy, networkPolicyFromObject, type PolicyReading } from './network-policy.ts';
-import type { GonePod } from './pods.ts';
 import { ProfilesInForce } from './profiles-in-force.ts';
 import { stopAnnotation } from './read-annotations.ts';
 
@@ -23,16 +24,11 @@ export interface LiveInventoryOptions {
   readonly goneForMs?: number;
 }
 
-/** More pods than this that are gone are forgotten, the first ones first. */
-const mostGone = 20_000;
-
 /** An object as it is stored, and what was read of it. */
 interface Parsed<Value> {
   readonly object: KubernetesObject;
   readonly value: Value | Problem[];
 }
-
-type Objects = Map<string, LocatedObject>;
 
 /**
  * Keeps what a feed tells and makes the cluster of it when somebody asks. What was read of an object is remembered with it,
@@ -42,18 +38,14 @@ export class LiveInventory implements ClusterView {
   /** For the feed. */
   readonly sink: ObjectSink;
   readonly synced: Promise<void>;
-  readonly #clock: Clock;
-  readonly #goneForMs: number;
-  /** By kind, then `namespace/name`. */
-  readonly #objects = new Map<string, Objects>();
-  readonly #gone: GonePod[] = [];
+  readonly #objects: LiveObjects;
   readonly #proposals = new Map<string, Parsed<PolicyProposal>>();
   readonly #approvals = new Map<string, Parsed<PolicyApproval>>();
   readonly #profiles: ProfilesInForce;
   readonly #unreadable = new Map<string, Problem>();
   readonly #listeners = new Set<(change: ViewChange) => void>();
   #assembled: { readonly cluster: Cluster; readonly problems: readonly Problem[] } | undefined;
-  #ranged: { readonly of: Cluster; readonly by: unknown; readonly cluster: Cluster } | undefined;
+  #ranged: { readonly of: Cluster; readonly by: Profile['clusterCidrs']; readonly cluster: Cluster } | undefined;
   #proposalList: readonly PolicyProposal[] | undefined;
   #approvalList: readonly PolicyApproval[] | undefined;
   #policyList: readonly NetworkPolicy[] | undefined;
@@ -68,18 +60,19 @@ export class LiveInventory implements ClusterView {
       unreadable: (kind, problem) => this.#tell(this.#readable(kind, problem)),
       synced: resolve,
     };
-    this.#clock = clock;
-    this.#goneForMs = goneForMs;
+    this.#objects = new LiveObjects(clock, goneForMs);
     this.#profiles = new ProfilesInForce(ownNamespace);
   }
 
   cluster(): Cluster {
     const { cluster } = this.#assemble();
-    const { clusterCidrs } = this.clusterProfile().profile;
+    const { profile, problem } = this.clusterProfile();
     const known = this.#ranged;
-    if (known !== undefined && known.of === cluster && isDeepStrictEqual(known.by, clusterCidrs)) return known.cluster;
-    const ranged = withCidrs(cluster, clusterCidrs);
-    this.#ranged = { of: cluster, by: clusterCidrs, cluster: ranged };
+    // a profile that breaks must not turn the cluster's own addresses into outside ones
+    const by = problem === undefined ? profile.clusterCidrs : (known?.by ?? profile.clusterCidrs);
+    if (known !== undefined && known.of === cluster && isDeepStrictEqual(known.by, by)) return known.cluster;
+    const ranged = withCidrs(cluster, by);
+    this.#ranged = { of: cluster, by, cluster: ranged };
     return ranged;
   }
 
@@ -110,7 +103,7 @@ export class LiveInventory implements ClusterView {
   }
 
   networkPolicies(): readonly NetworkPolicy[] {
-    return (this.#policyList ??= [...(this.#objects.get('NetworkPolicy')?.values() ?? [])].flatMap((object) =>
+    return (this.#policyList ??= [...this.#objects.ofKind('NetworkPolicy')].flatMap((object) =>
       isNetworkPolicy(object) && 'policy' in policyReading(object) ? [object.body as unknown as NetworkPolicy] : [],
     ));
   }
@@ -118,14 +111,13 @@ export class LiveInventory implements ClusterView {
   stopped(namespace?: string): string | undefined {
     const unread = this.#unreadable.get('SegmentationProfile');
     if (unread !== undefined) return `whether the cluster is stopped cannot be read: ${unread.message}`;
-    const whole = stopReason(this.#profiles.clusterObject);
+    const whole = stopReason(this.#profiles.clusterObject as LocatedObject['body'] | undefined);
     if (whole !== undefined || namespace === undefined) return whole;
     const unreadNamespaces = this.#unreadable.get('Namespace');
     if (unreadNamespaces !== undefined) {
       return `whether namespace ${namespace} is stopped cannot be read: ${unreadNamespaces.message}`;
     }
-    const object = this.#objects.get('Namespace')?.get(`/${namespace}`);
-    return object && stopReason(object.body as unknown as KubernetesObject);
+    return stopReason(this.#objects.get('Namespace', '', namespace)?.body);
   }
 
   subscribe(listener: (change: ViewChange) => void): () => void {
@@ -135,40 +127,53 @@ export class LiveInventory implements ClusterView {
 
   #assemble(): { readonly cluster: Cluster; readonly problems: readonly Problem[] } {
     if (this.#assembled !== undefined) return this.#assembled;
-    this.#forgetGone();
     const problems: Problem[] = [];
-    const objects = [...this.#objects.values()].flatMap((ofKind) => [...ofKind.values()]);
-    const cluster = assembleCluster(objects, this.#gone, problems);
+    const cluster = assembleCluster(this.#objects.all(), this.#objects.gone(), problems);
     return (this.#assembled = { cluster, problems });
   }
 
   #replace(kind: string, objects: readonly KubernetesObject[]): ViewChange[] {
-    const changes = this.#unreadable.has(kind) ? this.#readable(kind, undefined) : [];
-    const present = new Set(
-      objects.map(({ metadata }) => `${namespaceOf(kind, metadata.namespace ?? '')}/${metadata.name}`),
-    );
-    for (const { namespace, name } of this.#known(kind)) {
-      if (!present.has(`${namespace}/${name}`)) changes.push(...this.#remove({ kind, namespace, name }));
+    const readable = this.#unreadable.has(kind) ? this.#readable(kind, undefined) : [];
+    const ours = this.#namesOfOurs(kind);
+    if (ours === undefined) {
+      return [...readable, ...this.#objects.replace(kind, objects.map(keepFields)).flatMap((one) => this.#noted(one))];
     }
-    for (const object of objects) changes.push(...this.#upsert(object));
-    return changes;
+    const present = new Set(objects.map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`));
+    const gone = ours.filter(({ namespace, name }) => !present.has(`${namespace}/${name}`));
+    return [
+      ...readable,
+      ...gone.flatMap(({ namespace, name }) => this.#remove({ kind, namespace, name })),
+      ...objects.flatMap((object) => this.#upsert(object)),
+    ];
   }
 
   #upsert(object: KubernetesObject): ViewChange[] {
-    const { kind } = object;
-    const body = keepFields(object);
-    const namespace = namespaceOf(kind, body.metadata.namespace ?? '');
-    const { name } = body.metadata;
+    const kept = keepFields(object);
+    const { namespace = '', name } = kept.metadata;
+    const key = `${namespace}/${name}`;
+    switch (kept.kind) {
+      case 'PolicyProposal':
+        return this.#own(this.#proposals, key, kept, parseProposal) ? [this.#changed('proposal', namespace, name)] : [];
+      case 'PolicyApproval':
+        return this.#own(this.#approvals, key, kept, parseApproval) ? [this.#changed('approval', namespace, name)] : [];
+      case 'SegmentationProfile':
+        return this.#profiles.set(namespace, kept) ? [{ kind: 'profile' }] : [];
+      default:
+        return this.#objects.upsert(kept).flatMap((change) => this.#noted(change));
+    }
+  }
+
+  #remove({ kind, namespace, name }: ObjectRef): ViewChange[] {
     const key = `${namespace}/${name}`;
     switch (kind) {
       case 'PolicyProposal':
-        return this.#own(this.#proposals, key, body, parseProposal) ? [this.#changed('proposal', namespace, name)] : [];
+        return this.#proposals.delete(key) ? [this.#changed('proposal', namespace, name)] : [];
       case 'PolicyApproval':
-        return this.#own(this.#approvals, key, body, parseApproval) ? [this.#changed('approval', namespace, name)] : [];
+        return this.#approvals.delete(key) ? [this.#changed('approval', namespace, name)] : [];
       case 'SegmentationProfile':
-        return this.#profiles.set(namespace, body) ? [{ kind: 'profile' }] : [];
+        return this.#profiles.delete(namespace, name) ? [{ kind: 'profile' }] : [];
       default:
-        return this.#upsertOfCluster(kind, key, body, { namespace, name });
+        return this.#objects.remove(kind, namespaceOf(kind, namespace), name).flatMap((change) => this.#noted(change));
     }
   }
 
@@ -184,74 +189,20 @@ export class LiveInventory implements ClusterView {
     return true;
   }
 
-  #upsertOfCluster(
-    kind: string,
-    key: string,
-    object: KubernetesObject,
-    { namespace, name }: { readonly namespace: string; readonly name: string },
-  ): ViewChange[] {
-    const objects = this.#objects.get(kind) ?? new Map<string, LocatedObject>();
-    this.#objects.set(kind, objects);
-    const known = objects.get(key);
-    const before = known?.body as unknown as KubernetesObject | undefined;
-    if (before !== undefined && isSameVersion(before, object)) return [];
-    const same = before !== undefined && isDeepStrictEqual(contentOf(before), contentOf(object));
-    if (same && kind !== 'NetworkPolicy') return [];
-    if (known !== undefined && before !== undefined && kind === 'Pod' && before.metadata.uid !== object.metadata.uid) {
-      this.#endPod(known, Date.parse(object.metadata.creationTimestamp ?? ''));
-    }
-    const body = object as unknown as LocatedObject['body'];
-    const where = [namespace, kind, name].filter(Boolean).join('/');
-    objects.set(key, { apiVersion: object.apiVersion, kind, namespace, name, body, where, memory: new Map() });
+  #noted({ before, after, content }: ObjectChange): ViewChange[] {
+    const { kind, namespace, name } = (after ?? before) as LocatedObject;
     switch (kind) {
       case 'NetworkPolicy':
         this.#policyList = undefined;
-        return same ? [] : [...this.#clusterChanged(), { kind: 'policy', namespace, name }];
+        return content ? [this.#clusterChanged(), { kind: 'policy', namespace, name }] : [];
       case 'Namespace': {
-        const stopChanged = stopReason(before) !== stopReason(object);
-        const rest = before !== undefined && isDeepStrictEqual(unannotated(before), unannotated(object));
-        return [...(rest ? [] : this.#clusterChanged()), ...(stopChanged ? [{ kind: 'profile' } as const] : [])];
+        const stopChanged = stopReason(before?.body) !== stopReason(after?.body);
+        const rest = before && after && isDeepStrictEqual(unannotated(before), unannotated(after));
+        return [...(rest ? [] : [this.#clusterChanged()]), ...(stopChanged ? [{ kind: 'profile' } as const] : [])];
       }
       default:
-        return this.#clusterChanged();
+        return content ? [this.#clusterChanged()] : [];
     }
-  }
-
-  #remove({ kind, namespace: given, name }: ObjectRef): ViewChange[] {
-    const namespace = namespaceOf(kind, given);
-    const key = `${namespace}/${name}`;
-    switch (kind) {
-      case 'PolicyProposal':
-        return this.#proposals.delete(key) ? [this.#changed('proposal', namespace, name)] : [];
-      case 'PolicyApproval':
-        return this.#approvals.delete(key) ? [this.#changed('approval', namespace, name)] : [];
-      case 'SegmentationProfile':
-        return this.#profiles.delete(namespace, name) ? [{ kind: 'profile' }] : [];
-    }
-    const object = this.#objects.get(kind)?.get(key);
-    if (object === undefined) return [];
-    this.#objects.get(kind)?.delete(key);
-    if (kind === 'Pod') this.#endPod(object, Number.NaN);
-    if (kind === 'NetworkPolicy') {
-      this.#policyList = undefined;
-      return [...this.#clusterChanged(), { kind: 'policy', namespace, name }];
-    }
-    const stopped = kind === 'Namespace' && stopReason(object.body as unknown as KubernetesObject) !== undefined;
-    return [...this.#clusterChanged(), ...(stopped ? [{ kind: 'profile' } as const] : [])];
-  }
-
-  /** The pod is gone; `successorMs`: since when another one has its name, or NaN. */
-  #endPod(object: LocatedObject, successorMs: number): void {
-    const now = this.#clock.now();
-    this.#gone.push({ object, goneMs: Number.isNaN(successorMs) ? now : Math.min(now, successorMs) });
-    this.#forgetGone();
-  }
-
-  #forgetGone(): void {
-    const since = this.#clock.now() - this.#goneForMs;
-    const first = this.#gone.findIndex(({ goneMs }) => goneMs >= since);
-    const expired = first < 0 ? this.#gone.length : first;
-    this.#gone.splice(0, Math.max(expired, this.#gone.length - mostGone));
   }
 
   #changed(kind: 'proposal' | 'approval', namespace: string, name: string): ViewChange {
@@ -260,9 +211,9 @@ export class LiveInventory implements ClusterView {
     return { kind, namespace, name };
   }
 
-  #clusterChanged(): ViewChange[] {
+  #clusterChanged(): ViewChange {
     this.#assembled = undefined;
-    return [{ kind: 'cluster' }];
+    return { kind: 'cluster' };
   }
 
   #readable(kind: string, problem: Problem | undefined): ViewChange[] {
@@ -272,7 +223,8 @@ export class LiveInventory implements ClusterView {
     return kind === 'SegmentationProfile' || kind === 'Namespace' ? [{ kind: 'profile' }] : [];
   }
 
-  #known(kind: string): { readonly namespace: string; readonly name: string }[] {
+  /** What there is of a kind of nanoseg's own; undefined for every other kind. */
+  #namesOfOurs(kind: string): readonly Named[] | undefined {
     switch (kind) {
       case 'PolicyProposal':
         return namesIn(this.#proposals);
@@ -281,7 +233,7 @@ export class LiveInventory implements ClusterView {
       case 'SegmentationProfile':
         return this.#profiles.names();
       default:
-        return [...(this.#objects.get(kind)?.values() ?? [])];
+        return undefined;
     }
   }
 
@@ -292,26 +244,22 @@ export class LiveInventory implements ClusterView {
   }
 }
 
-/** The watch tells of an object that the list told already. */
-function isSameVersion({ metadata: a }: KubernetesObject, { metadata: b }: KubernetesObject): boolean {
-  return a.resourceVersion !== undefined && a.resourceVersion === b.resourceVersion && a.uid === b.uid;
+interface Named {
+  readonly namespace: string;
+  readonly name: string;
 }
 
-/** All but what every write changes. */
-function contentOf({ metadata, ...rest }: KubernetesObject): unknown {
-  const { resourceVersion: _version, generation: _generation, ...kept } = metadata;
-  return { ...rest, metadata: kept };
+/** The parts of a Namespace that are in the cluster. */
+function unannotated({ body }: LocatedObject): unknown {
+  const metadata = isRecord(body['metadata']) ? body['metadata'] : {};
+  return [metadata['labels'], metadata['uid'], metadata['creationTimestamp']];
 }
 
-function unannotated(object: KubernetesObject): unknown {
-  const { annotations: _, ...metadata } = object.metadata;
-  return contentOf({ ...object, metadata });
-}
-
-function stopReason(object: KubernetesObject | undefined): string | undefined {
-  const annotations = object?.metadata.annotations;
-  const reason = annotations && Object.hasOwn(annotations, stopAnnotation) ? annotations[stopAnnotation] : undefined;
-  return reason === '' ? 'no reason given' : reason;
+function stopReason(object: LocatedObject['body'] | undefined): string | undefined {
+  const metadata = object?.['metadata'];
+  const annotations = isRecord(metadata) ? metadata['annotations'] : undefined;
+  if (!isRecord(annotations) || !Object.hasOwn(annotations, stopAnnotation)) return undefined;
+  return String(annotations[stopAnnotation]) || 'no reason given';
 }
 
 function policyReading(object: LocatedObject): PolicyReading {
@@ -326,11 +274,9 @@ function problemsIn<Value>(table: ReadonlyMap<string, Parsed<Value>>): Problem[]
   return [...table.values()].flatMap(({ value }) => (Array.isArray(value) ? value : []));
 }
 
-function namesIn<Value>(
-  table: ReadonlyMap<string, Parsed<Value>>,
-): { readonly namespace: string; readonly name: string }[] {
-  return [...table.values()].map(({ object }) => ({
-    namespace: namespaceOf(object.kind, object.metadata.namespace ?? ''),
-    name: object.metadata.name,
+function namesIn<Value>(table: ReadonlyMap<string, Parsed<Value>>): Named[] {
+  return [...table.values()].map(({ object: { metadata } }) => ({
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
   }));
 }

@@ -268,6 +268,34 @@ test('a new pod with the name of an old one is another tenure', (t) => {
   );
 });
 
+test('pods of one name in dumps of several times stay, each for its time', (t) => {
+  const pod = { name: 'db-0', owner: 'StatefulSet/db' };
+  const one = object(podManifest({ ...pod, uid: 'one', start: 1, ips: ['10.0.0.5'] }));
+  const two = object(podManifest({ ...pod, uid: 'two', start: 31, ips: ['10.0.0.6'] }));
+  const { inventory } = live();
+  for (const list of [
+    [two, one],
+    [one, two],
+  ]) {
+    inventory.sink.replace('Pod', list);
+    t.deepEqual(
+      inventory.cluster().pods.map(({ ips, endMs }) => [ips[0], endMs]),
+      [
+        ['10.0.0.5', at(31)],
+        ['10.0.0.6', undefined],
+      ],
+    );
+  }
+  inventory.sink.remove(ref('Pod', 'db-0'));
+  t.true(inventory.cluster().pods.every(({ endMs }) => endMs !== undefined));
+});
+
+test('an edit that leaves the version as it was is a change all the same', (t) => {
+  const { inventory } = live(webPod({}, { resourceVersion: '7' }));
+  inventory.sink.upsert(webPod({ ips: ['10.0.0.8'] }, { resourceVersion: '7' }));
+  t.deepEqual(inventory.cluster().pods[0]?.ips, ['10.0.0.8']);
+});
+
 test('a pod that was to be deleted before the deletion was seen ended then', (t) => {
   const { inventory } = live(web, webPod({ terminating: true }));
   inventory.sink.remove(ref('Pod', 'web-7c9-x'));
@@ -381,6 +409,8 @@ test("ranges of the cluster's profile are in the cluster", (t) => {
   const after = inventory.cluster();
   inventory.sink.upsert(profile('nanoseg-system', { clusterCidrs: { pods: ['10.9.0.0/16'] }, mode: 'observe' }));
   t.is(inventory.cluster(), after);
+  inventory.sink.upsert(profile('nanoseg-system', { clusterCidrs: { pods: 7 } }));
+  t.is(inventory.cluster(), after, 'a profile that breaks does not make outside addresses of those of the cluster');
 });
 
 test('synced resolves when the feed says so, and a subscription ends', async (t) => {
