@@ -136,7 +136,10 @@ export class Analyst {
         const readiness = this.readiness(workload, heldBack);
         const state = proved.proof.valid ? (readiness.state === 'ready' ? 'Ready' : 'Learning') : 'Invalid';
         const cited = new Set([...result.draft.ingress, ...result.draft.egress].flatMap(({ evidence }) => evidence));
-        const attempts = [...(wish.attempts ?? [])].filter((id) => cited.has(id)).sort();
+        const attempts = offered
+          .connectionsOf(workload)
+          .filter(({ id, attempted }) => attempted && cited.has(id))
+          .map(({ id }) => id);
         return { kind: 'proposal', ...proved, state, synthesis: result, readiness, attempts, unused: [...unusedIds] };
       }
       case 'refused': {
@@ -161,9 +164,9 @@ export class Analyst {
     return amendableAttempts(workload, this.#traffic, this.#benchOf(workload).suspicionOf, sinceMs);
   }
 
-  /** All connections from and to the workloads, each once. */
-  connectionsOf(workloads: readonly WorkloadKey[]): readonly Connection[] {
-    return connectionsOf(workloads, this.#traffic);
+  /** All connections from and to these workloads, each once, with the attempts of a wish among them. */
+  connectionsOf(workloads: readonly WorkloadKey[], { attempts }: ProposalWish = {}): readonly Connection[] {
+    return connectionsOf(workloads, attempts ? attemptsAsEvidence(this.#traffic, attempts) : this.#traffic);
   }
 
   /** What proofs of policies of that namespace are made in. */

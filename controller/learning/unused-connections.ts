@@ -25,7 +25,7 @@ export function unusedConnections(
     (podsOf.get(workload.key) ?? []).filter(({ endMs }) => endMs === undefined || endMs >= sinceMs),
   );
   const holes = evidenceQuality({ ...window, span }, profile.learning.loss)(nodes);
-  if (window.span === undefined || holes.length > 0) return [];
+  if (window.flows.length === 0 || holes.length > 0) return [];
   const idle = (endpoint: Endpoint): boolean => {
     const job = endpoint.kind === 'workload' ? cluster.workloads.get(endpoint.workload) : undefined;
     if (job?.schedule === undefined) return true;

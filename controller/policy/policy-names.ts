@@ -25,7 +25,7 @@ export function policyNames({ workloads }: Pick<Cluster, 'workloads'>): Readonly
   const nameOf = (workload: Workload): string => {
     const name = plain(workload);
     const alone = taken.get(`${workload.namespace}/${name}`) === 1;
-    return alone && !isReservedName(name) ? name : objectName('nanoseg', `${workload.name}/${workload.kind}`);
+    return alone && !isReservedName(name) ? name : objectName('nanoseg-workload', `${workload.name}/${workload.kind}`);
   };
   return new Map(workloads.values().map((workload) => [workload.key, nameOf(workload)]));
 }

@@ -5,8 +5,8 @@ import type { DraftPeer, DraftPort, DraftRule, PolicyDraft } from '../model/poli
 import { policyProtocols, protocolName } from '../model/protocol.ts';
 
 /** More peers or ports than this are counted, not listed. */
-const listedPeers = 8;
-const listedPorts = 16;
+export const listedPeers = 8;
+export const listedPorts = 16;
 
 /**
  * One rule for a person, on one line: `from shop/Deployment/frontend to TCP 8080` or
@@ -54,7 +54,8 @@ function onePort({ port, endPort, name }: DraftPort): string {
   return endPort === undefined ? `${port}` : `${port}-${endPort}`;
 }
 
-function cut(items: readonly string[], limit: number, noun: string): string {
+/** The first of many, and how many more there are. */
+export function cut(items: readonly string[], limit: number, noun: string): string {
   if (items.length <= limit) return items.join(', ');
   return `${items.slice(0, limit).join(', ')} and ${items.length - limit} more ${noun}`;
 }
