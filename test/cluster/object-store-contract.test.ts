@@ -1,4 +1,7 @@
+import { createKubernetesFeed } from '../../controller/adapters/kubernetes/object-feed.ts';
+import { systemClock } from '../../controller/adapters/system-clock.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
+import { objectFeedContract } from '../contract/object-feed.ts';
 import { objectStoreContract } from '../contract/object-store.ts';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import { installForTest } from '../support/install-for-test.ts';
@@ -30,4 +33,12 @@ objectStoreContract(clusterTest, 'API server', async () => {
         'application/merge-patch+json',
       ),
   };
+});
+
+objectFeedContract(clusterTest, 'API server', async () => {
+  const namespace = `contract-${++namespaces}`;
+  await api().createNamespace(namespace);
+  const kinds = ['PolicyProposal', 'PolicyApproval', 'SegmentationProfile', 'NetworkPolicy'];
+  const feed = createKubernetesFeed(api().clientOf('admin'), { clock: systemClock, random: Math.random, kinds });
+  return { store: api().asAdmin, namespace, feed };
 });

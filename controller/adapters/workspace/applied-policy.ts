@@ -30,8 +30,8 @@ export function appliedPolicy(
   made: { readonly uid: string; readonly creationTimestamp: string },
 ): StoredObject {
   const ref = { kind: 'NetworkPolicy', namespace, name };
-  if (foreign !== undefined && !isMarked(foreign.body)) throw notManaged(ref, foreign.where);
-  if (there?.origin === 'foreign' && !isMarked(there.object)) throw notManaged(ref, there.where);
+  if (foreign !== undefined && !isManaged(foreign.body)) throw notManaged(ref, foreign.where);
+  if (there?.origin === 'foreign' && !isManaged(there.object)) throw notManaged(ref, there.where);
   const stored = there?.object;
   const sameSpec = stored !== undefined && isDeepStrictEqual(stored['spec'], wanted.spec);
   if (there?.origin === 'edited' && !sameSpec && !force) {
@@ -57,7 +57,7 @@ export function appliedPolicy(
 }
 
 /** By its label, or by what nanoseg noted on it, should somebody have taken the label off. */
-function isMarked(body: Readonly<Record<string, unknown>>): boolean {
+export function isManaged(body: Readonly<Record<string, unknown>>): boolean {
   const metadata = isRecord(body['metadata']) ? body['metadata'] : {};
   const { labels, annotations } = metadata;
   if (isRecord(labels) && labels[managedByLabel] === 'nanoseg') return true;

@@ -8,26 +8,34 @@ interface Entry<Value> {
   readonly value: Value;
 }
 
+export interface CachedValue<Value> {
+  readonly value: Value | undefined;
+  readonly settled: boolean;
+}
+
 /** What was made of files, kept for as long as they do not change. */
 export class FileCache<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
 
   /**
-   * The value made of these files (some of which may not exist). With `settleMs`, files that changed less than so long
-   * ago may still be in the making: then the value from before comes, or undefined where there was none, and
-   * `settled` is false.
+   * The value made of these files (some of which may not exist). Files that changed less than `settleMs` ago may still be
+   * in the making: then the value from before comes, or undefined where there was none, and `settled` is false.
+   * `unfinished` says which values to doubt for that reason; without it all are, and the files are not even read.
    */
   async read(
     files: readonly string[],
     make: () => Promise<Value>,
     settleMs = 0,
-  ): Promise<{ readonly value: Value | undefined; readonly settled: boolean }> {
+    unfinished?: (value: Value) => boolean,
+  ): Promise<CachedValue<Value>> {
     const key = files[0] ?? '';
     const { signature, ageMs } = await signatureOf(files);
     const known = this.#entries.get(key);
     if (known !== undefined && known.signature === signature) return { value: known.value, settled: true };
-    if (ageMs < settleMs) return { value: known?.value, settled: false };
+    const fresh = ageMs < settleMs;
+    if (fresh && unfinished === undefined) return { value: known?.value, settled: false };
     const value = await make();
+    if (fresh && unfinished?.(value) === true) return { value: known?.value, settled: false };
     this.#entries.set(key, { signature: ageMs < timeStepMs ? '' : signature, value });
     return { value, settled: true };
   }

@@ -15,6 +15,12 @@ import { type WorkspacePaths, workspacePaths } from './workspace-paths.ts';
 export interface FolderReading extends ObjectReading {
   /** False while a file is left at its last reading because it may still be in the making. */
   readonly settled: boolean;
+  /** A profile may be among what cannot be read, so that what holds for a namespace is not known. */
+  readonly brokenProfile: Problem | undefined;
+}
+
+interface FileReading extends ObjectReading {
+  readonly brokenProfile: boolean;
 }
 
 /**
@@ -23,7 +29,7 @@ export interface FolderReading extends ObjectReading {
  */
 export class ManifestFolders {
   readonly #paths: WorkspacePaths;
-  readonly #cache = new FileCache<ObjectReading>();
+  readonly #cache = new FileCache<FileReading>();
 
   constructor(root: string) {
     this.#paths = workspacePaths(root);
@@ -36,29 +42,37 @@ export class ManifestFolders {
     const { files, problems: missing } = await findManifestFiles(folders);
     const objects: LocatedObject[] = [];
     const problems: Problem[] = [...missing];
+    const inProfiles = (path: string) => path.startsWith(profiles);
+    let brokenProfile = missing.find(({ where }) => inProfiles(where));
     let allSettled = true;
     for (const file of files) {
       const { value, settled } = await this.#cache.read([file], () => readFile(file), settleMs);
       allSettled &&= settled;
       for (const object of value?.objects ?? []) objects.push(object);
       for (const found of value?.problems ?? []) problems.push(found);
+      if (value?.brokenProfile || inProfiles(file)) brokenProfile ??= value?.problems[0];
     }
     this.#cache.keepOnly(new Set(files));
-    if (!(await isFolder(annotations))) return { objects, problems, settled: allSettled };
+    if (!(await isFolder(annotations))) return { objects, problems, settled: allSettled, brokenProfile };
     const reading = await readAnnotationFiles(annotations);
     return {
       objects: annotated(objects, reading.annotated),
       problems: [...problems, ...reading.problems],
       settled: allSettled,
+      brokenProfile,
     };
   }
 }
 
-async function readFile(file: string): Promise<ObjectReading> {
+const profileKind = /\bkind["']?\s*:\s*["']?SegmentationProfile\b/g;
+
+async function readFile(file: string): Promise<FileReading> {
   const text = await readManifestFile(file);
-  if (typeof text !== 'string') return { objects: [], problems: [text] };
+  if (typeof text !== 'string') return { objects: [], problems: [text], brokenProfile: false };
   const { objects, problems } = parseManifests(text, file);
+  const profiles = objects.filter(({ kind }) => kind === 'SegmentationProfile').length;
   return {
+    brokenProfile: problems.length > 0 && [...text.matchAll(profileKind)].length > profiles,
     objects: objects.flatMap((object) => {
       if (object.kind === 'PolicyProposal' || object.kind === 'PolicyApproval') return [];
       return [
