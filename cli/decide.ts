@@ -197,8 +197,8 @@ function judged(
   if (decision === 'Approve' && missing > 0) {
     return { settled: true, result: 'counted', message: `it counts; ${counted(missing, 'more approver')} needed` };
   }
-  if (effective.profile.mode !== 'enforce') {
-    const message = `it counts; nothing is applied while the mode of the namespace is ${effective.profile.mode} (${effective.origin})`;
+  if (effective.mode !== 'enforce' && effective.mode !== 'unknown') {
+    const message = `it counts; nothing is applied while the mode of the namespace is ${effective.mode} (${effective.origin})`;
     return { settled: true, result: 'counted', message };
   }
   return { settled: false, result: 'counted', message: `it counts; ${status.message}` };

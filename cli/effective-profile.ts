@@ -2,7 +2,7 @@ import { parseProfile } from '../controller/adapters/resources/parse-resources.t
 import { resolveProfile } from '../controller/adapters/resources/profile-layer.ts';
 import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
 import type { Problem } from '../controller/model/problem.ts';
-import type { Profile, ProfileStatus } from '../controller/model/profile.ts';
+import type { Mode, Profile, ProfileStatus } from '../controller/model/profile.ts';
 import type { ObjectStore } from '../controller/ports.ts';
 import { whatMayBeRead } from './permitted.ts';
 import { stopReason } from './stop-annotation.ts';
@@ -16,6 +16,8 @@ export interface StoredProfile extends KubernetesObject {
 /** The profile in force for a namespace. */
 export interface EffectiveProfile {
   readonly profile: Profile;
+  /** Unknown: the cluster's profile would say it, and the user may not read that. */
+  readonly mode: Mode | 'unknown';
   /** `namespace/name` of the SegmentationProfile that is nearest, or `built-in`. */
   readonly origin: string;
   /** What makes it unusable: then the namespace is only observed. */
@@ -35,7 +37,7 @@ export async function effectiveProfile(
   systemNamespace: string,
 ): Promise<EffectiveProfile> {
   const [cluster, own, object] = await Promise.all([
-    storedProfile(store, systemNamespace),
+    whatMayBeRead(storedProfile(store, systemNamespace), 'unreadable'),
     namespace === systemNamespace ? undefined : storedProfile(store, namespace),
     whatMayBeRead(store.get({ kind: 'Namespace', namespace: '', name: namespace }), undefined),
   ]);
@@ -44,18 +46,21 @@ export async function effectiveProfile(
 
 /** The profile that the cluster's own and a namespace's make together, with the switches on it and on the Namespace. */
 export function profileFrom(
-  cluster: StoredProfile | undefined,
+  cluster: StoredProfile | 'unreadable' | undefined,
   own: StoredProfile | undefined,
   namespace: KubernetesObject | undefined,
 ): EffectiveProfile {
-  const clusterLayer = cluster ? parseProfile(cluster, 'Cluster') : {};
+  const readable = cluster === 'unreadable' ? undefined : cluster;
+  const clusterLayer = readable ? parseProfile(readable, 'Cluster') : {};
   const ownLayer = own ? parseProfile(own, 'Namespace') : {};
-  const nearest = own ?? cluster;
+  const nearest = own ?? readable;
   const origin = nearest ? `${nearest.metadata.namespace ?? ''}/${nearest.metadata.name}` : 'built-in';
-  const stopped = stopReason(cluster) ?? stopReason(namespace);
+  const stopped = stopReason(readable) ?? stopReason(namespace);
   if (Array.isArray(clusterLayer) || Array.isArray(ownLayer)) {
     const problems = [clusterLayer, ownLayer].flatMap((layer) => (Array.isArray(layer) ? layer : []));
-    return { profile: { ...resolveProfile(), mode: 'observe' }, origin, problems, stopped };
+    return { profile: resolveProfile(), mode: 'observe', origin, problems, stopped };
   }
-  return { profile: resolveProfile(clusterLayer, ownLayer), origin, problems: [], stopped };
+  const profile = resolveProfile(clusterLayer, ownLayer);
+  const mode = cluster === 'unreadable' && ownLayer.mode === undefined ? 'unknown' : profile.mode;
+  return { profile, mode, origin, problems: [], stopped };
 }

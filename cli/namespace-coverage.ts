@@ -58,7 +58,7 @@ function isolates({ spec }: NetworkPolicy, type: PolicyType): boolean {
 function whyOpen(pod: Pod, effective: EffectiveProfile | undefined, state: string | undefined): string {
   if (pod.hostNetwork) return 'on the network of its node, where no NetworkPolicy holds';
   if (effective?.profile.exemptNamespaces.includes(pod.namespace)) return 'the namespace is exempt';
-  if (effective?.profile.mode === 'observe') return 'the mode of the namespace is observe';
+  if (effective?.mode === 'observe') return 'the mode of the namespace is observe';
   const { kind, name } = parseWorkloadKey(pod.workload);
   const workload = `${kind.toLowerCase()}/${name}`;
   return state === undefined ? `${workload} has no proposal` : `the proposal of ${workload} is ${state}`;

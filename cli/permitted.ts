@@ -1,7 +1,10 @@
 import { ClusterError } from '../controller/model/cluster-error.ts';
 
 /** The answer, or `otherwise` where the user lacks the right to read it: the rest is worth having. */
-export async function whatMayBeRead<Answer>(answer: Promise<Answer>, otherwise: Answer): Promise<Answer> {
+export async function whatMayBeRead<Answer, const Otherwise>(
+  answer: Promise<Answer>,
+  otherwise: Otherwise,
+): Promise<Answer | Otherwise> {
   try {
     return await answer;
   } catch (error) {

@@ -33,7 +33,7 @@ export interface ControllerStatus {
 
 export interface NamespaceStatus {
   readonly namespace: string;
-  readonly mode: Mode | 'exempt';
+  readonly mode: Mode | 'exempt' | 'unknown';
   /** The profile that says so. */
   readonly profile: string;
   /** Null where the pods cannot be read. */
@@ -53,7 +53,7 @@ interface Lease extends KubernetesObject {
 export async function readStatus(connection: Connection, nowMs: number): Promise<OperationStatus> {
   const { store, namespace: only, systemNamespace } = connection;
   const proposals = await listProposals(store, only);
-  const clusterProfile = await storedProfile(store, systemNamespace);
+  const clusterProfile = await whatMayBeRead(storedProfile(store, systemNamespace), 'unreadable');
   const cluster = await storedCluster(store);
   const readable = 'unreadable' in cluster ? undefined : cluster;
   const profiles = await whatMayBeRead(store.list<StoredProfile>('SegmentationProfile', only), []);
@@ -77,10 +77,11 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
     shown.map((name) => [name, profileFrom(clusterProfile, own.get(name), namespaces.get(name))]),
   );
   const coverage = readable && coverageByNamespace(readable, proposals, effective);
-  const everywhere = stopReason(clusterProfile);
+  const readableProfile = clusterProfile === 'unreadable' ? undefined : clusterProfile;
+  const everywhere = stopReason(readableProfile);
   return {
     server: store.name,
-    controller: await controllerStatus(connection, clusterProfile, nowMs),
+    controller: await controllerStatus(connection, readableProfile, nowMs),
     stopped: [
       ...(everywhere === undefined ? [] : [{ reason: everywhere }]),
       ...[...namespaces].flatMap(([namespace, object]) => {
@@ -88,13 +89,13 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
         return reason === undefined ? [] : [{ namespace, reason }];
       }),
     ],
-    sources: clusterProfile?.status?.sources ?? [],
+    sources: readableProfile?.status?.sources ?? [],
     namespaces: shown.map((namespace) => {
-      const { profile, origin } = effective.get(namespace) as EffectiveProfile;
+      const { profile, mode, origin } = effective.get(namespace) as EffectiveProfile;
       const exempt = profile.exemptNamespaces.includes(namespace);
       return {
         namespace,
-        mode: exempt ? 'exempt' : profile.mode,
+        mode: exempt ? 'exempt' : mode,
         profile: origin,
         coverage: coverage?.get(namespace) ?? null,
         proposals: stateCounts(proposals.filter(({ metadata }) => metadata.namespace === namespace)),

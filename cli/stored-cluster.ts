@@ -1,9 +1,9 @@
 import { clusterFromObjects } from '../controller/adapters/inventory/cluster-from-objects.ts';
 import { isRecord, type LocatedObject } from '../controller/adapters/inventory/located-object.ts';
-import type { Cluster } from '../controller/model/cluster.ts';
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
 import type { ObjectStore } from '../controller/ports.ts';
+import type { ReadableCluster } from './rules-in-words.ts';
 
 /** Kinds that say who talks to whom; `needed`: without it no answer about connectivity would be true. */
 const kinds = [
@@ -20,7 +20,7 @@ const kinds = [
 ] as const;
 
 /** The cluster as it is now, or what the user may not read of it. */
-export async function storedCluster(store: ObjectStore): Promise<Cluster | { readonly unreadable: string }> {
+export async function storedCluster(store: ObjectStore): Promise<ReadableCluster> {
   const located: LocatedObject[] = [];
   for (const { kind, needed } of kinds) {
     try {

@@ -1,8 +1,12 @@
 import { Command, Option } from 'commander';
+import type { PolicyProposal } from '../../controller/model/policy-proposal.ts';
 import { renderYamlDocuments } from '../../controller/policy/render-yaml.ts';
-import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
+import { addConnectionOptions, type Connect, type Connection, type ConnectionOptions } from '../connection.ts';
+import { effectiveProfile } from '../effective-profile.ts';
 import { proposalPage } from '../render/proposal-page.ts';
 import { resolveProposals } from '../resolve-proposal.ts';
+import { rulesInWords, worldOf } from '../rules-in-words.ts';
+import { storedCluster } from '../stored-cluster.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface Options extends ConnectionOptions {
@@ -27,10 +31,11 @@ export function showCommand(terminal: Terminal, connect: Connect): Command {
   return addConnectionOptions(command)
     .addHelpText('after', help)
     .action(async (names: string[], options: Options) => {
-      const proposals = await resolveProposals(await connect(options), names);
+      const connection = await connect(options);
+      const proposals = await resolveProposals(connection, names);
       switch (options.output) {
         case 'text':
-          terminal.out(proposals.map((proposal) => proposalPage(proposal, Date.now())).join('\n'));
+          terminal.out((await pages(connection, proposals)).join('\n'));
           break;
         case 'json':
           terminal.out(`${JSON.stringify(proposals, undefined, 2)}\n`);
@@ -43,4 +48,16 @@ export function showCommand(terminal: Terminal, connect: Connect): Command {
           break;
       }
     });
+}
+
+async function pages({ store, systemNamespace }: Connection, proposals: readonly PolicyProposal[]): Promise<string[]> {
+  const cluster = await storedCluster(store);
+  const shown: string[] = [];
+  for (const proposal of proposals) {
+    const { namespace } = proposal.metadata;
+    const { profile } = await effectiveProfile(store, namespace, systemNamespace);
+    const rules = rulesInWords(proposal.spec.policies, namespace, cluster, worldOf(cluster, profile));
+    shown.push(proposalPage(proposal, rules, Date.now()));
+  }
+  return shown;
 }

@@ -8,13 +8,12 @@ import type {
 } from '../../controller/model/policy-proposal.ts';
 import { inForce } from '../decide.ts';
 import { proposalName } from '../resolve-proposal.ts';
-import { rulesInWords } from '../rules-in-words.ts';
 import { age } from './age.ts';
 import { printable } from './printable.ts';
 import { closesWords } from './proposal-table.ts';
 
-/** Everything about a proposal that a person asks for, the policies themselves at the end. */
-export function proposalPage(proposal: PolicyProposal, nowMs: number): string {
+/** Everything about a proposal that a person asks for: `rules` are its rules in words; the policies stand at the end. */
+export function proposalPage(proposal: PolicyProposal, rules: readonly string[], nowMs: number): string {
   const { spec, status, metadata } = proposal;
   const yaml = spec.policies === '' ? '(empty: nanoseg will write its own again)\n' : spec.policies;
   if (status === undefined) {
@@ -22,7 +21,7 @@ export function proposalPage(proposal: PolicyProposal, nowMs: number): string {
   }
   const parts = [
     head(proposal, status),
-    section('Rules', rulesInWords(spec.policies)),
+    section('Rules', rules),
     section('Evidence', spec.evidence, `${counted(spec.evidence.length, 'connection')}`),
     proofSection(status),
     section('Over-grants: allowed beyond the evidence', status.proof.overGrants),

@@ -1,25 +1,13 @@
 import { counted } from '../../controller/model/counted.ts';
-import type { Decision } from '../../controller/model/policy-approval.ts';
-import type { PolicyProposal, ProposalStatus } from '../../controller/model/policy-proposal.ts';
-import type { PairDifference } from '../../controller/policy/evaluate/difference.ts';
+import type { ProposalStatus } from '../../controller/model/policy-proposal.ts';
 import { inForce, shortDigest } from '../decide.ts';
-import type { EffectiveProfile } from '../effective-profile.ts';
 import { proposalName } from '../resolve-proposal.ts';
-import { rulesInWords } from '../rules-in-words.ts';
-import { pairLines } from './pair-words.ts';
+import type { Review } from '../review.ts';
 import { printable } from './printable.ts';
 import { closesWords } from './proposal-table.ts';
 
 /** Entries of each list; `show` has all of them. */
 const listed = 6;
-
-export interface Review {
-  readonly proposal: PolicyProposal;
-  readonly decision: Decision;
-  readonly effective: EffectiveProfile;
-  /** What the decision changes in who may talk; why it is not known, where the user may not read it. */
-  readonly pairs: readonly PairDifference[] | { readonly unreadable: string };
-}
 
 /** What a person must see before saying yes; ends with a newline. */
 export function reviewSummary(review: Review): string {
@@ -28,21 +16,21 @@ export function reviewSummary(review: Review): string {
   if (status === undefined) return `${proposalName(proposal)}\n`;
   const digest = decision === 'Rollback' || decision === 'Retire' ? inForce(status)?.digest : status.digest;
   const parts = [
-    ...(decision === 'Approve' ? approvalLines(proposal, status) : []),
+    ...(decision === 'Approve' ? approvalLines(review, status) : []),
     ...(decision === 'Rollback' ? rollbackLines(status) : []),
-    ...pairsOf(review),
+    ...changeLines(review),
     ...warnings(review, status).map((warning) => entry('WARNING', warning)),
   ];
   const head = `${proposalName(proposal)}  ${status.state}, ${shortDigest(digest)}`;
   return printable(`${head}\n${parts.join('')}`, true);
 }
 
-function approvalLines({ spec }: PolicyProposal, status: ProposalStatus): string[] {
+function approvalLines({ rules }: Review, status: ProposalStatus): string[] {
   const { approvals, live, proof, heldBack, omissions, attempts } = status;
   const given = approvals.given.map(({ user, identity }) => (identity === 'Claimed' ? `${user} (claimed)` : user));
   return [
     entry('closes', closesWords(status)),
-    list('rules', counted(status.rules, 'rule'), rulesInWords(spec.policies)),
+    list('rules', counted(status.rules, 'rule'), rules),
     list('over-grants', proof.overGrants.length === 0 ? 'none' : `${proof.overGrants.length}`, proof.overGrants),
     list('held back', items(heldBack.count, 'none'), heldBack.items.map(itemLine)),
     ...(omissions.count === 0
@@ -68,18 +56,17 @@ function rollbackLines(status: ProposalStatus): string[] {
   return [entry('back to', target)];
 }
 
-function pairsOf({ pairs, decision, proposal }: Review): string[] {
+function changeLines({ changes, decision, proposal }: Review): string[] {
   if (decision === 'Reject') return [];
-  if ('unreadable' in pairs) return [entry('opens', `not known: ${pairs.unreadable}`)];
-  const gained = pairLines(pairs, 'gained');
-  const lost = pairLines(pairs, 'lost');
-  const uncertain = pairLines(pairs, 'uncertain');
+  const { opens, denies, uncertain, incomplete } = changes;
   const isNew = decision === 'Approve' && proposal.status?.change === 'New';
+  const none = incomplete === undefined ? 'nothing' : 'not known';
   return [
-    list('opens', gained.length === 0 ? 'nothing' : counted(gained.length, 'pair'), gained),
+    list('opens', opens.length === 0 ? none : `${opens.length}`, opens),
     // of the first policies for a workload the number of pairs says more than a list of nearly all of them
-    ...(isNew || lost.length === 0 ? [] : [list('denies', counted(lost.length, 'pair'), lost)]),
-    ...(uncertain.length === 0 ? [] : [list('uncertain', counted(uncertain.length, 'pair'), uncertain)]),
+    ...(isNew || denies.length === 0 ? [] : [list('denies', `${denies.length}`, denies)]),
+    ...(uncertain.length === 0 ? [] : [list('uncertain', `${uncertain.length}`, uncertain)]),
+    ...(incomplete === undefined ? [] : [entry('not known', `all that opens: ${incomplete}`)]),
   ];
 }
 
@@ -98,10 +85,11 @@ function warnings({ decision, effective, proposal }: Review, status: ProposalSta
   if (status.drift !== undefined && decision !== 'Reject')
     found.push(`${status.drift.policy}: ${status.drift.message}`);
   if (decision === 'Retire' || decision === 'Rollback') found.push('this may open the network');
-  if (decision !== 'Reject' && effective.profile.mode !== 'enforce') {
-    found.push(
-      `nothing will be applied yet: the mode of ${proposal.metadata.namespace} is ${effective.profile.mode} (${effective.origin})`,
-    );
+  if (decision !== 'Reject' && effective.mode === 'unknown') {
+    found.push('whether it is applied at once is not known: you may not read the mode in the profile of the cluster');
+  } else if (decision !== 'Reject' && effective.mode !== 'enforce') {
+    const { namespace } = proposal.metadata;
+    found.push(`nothing will be applied yet: the mode of ${namespace} is ${effective.mode} (${effective.origin})`);
   }
   if (decision !== 'Reject' && effective.stopped !== undefined) {
     found.push(`nothing is applied until nanoseg resume: stopped, ${effective.stopped}`);
