@@ -11,6 +11,7 @@ import {
 import type { HeldBack, Omission, OverGrant, Proof } from './model/proposal.ts';
 import { parseWorkloadKey, type WorkloadKey } from './model/workload.ts';
 import type { Readiness } from './learning/readiness.ts';
+import { defaultDenyYaml } from './policy/default-deny.ts';
 
 /** What nanoseg would write into a proposal at this moment, with all that a reviewer needs to know of it. */
 export interface MadeProposal {
@@ -78,6 +79,24 @@ export function madeFromJoint(policy: ProvedPolicy, readiness: readonly Readines
       `no label tells its ${counted(draft.workloads.length, 'workload')} apart, so that they share one policy`,
       ...policy.notes,
     ],
+  };
+}
+
+/** In every namespace: the default-deny for what comes later. */
+export const closingProposalName = 'namespace-default-deny';
+
+export function madeForClosing(namespace: string, proof: ProposalProof): MadeProposal {
+  return {
+    namespace,
+    name: closingProposalName,
+    spec: { scope: 'Namespace', workloads: [], policies: defaultDenyYaml(namespace), evidence: [] },
+    rules: 0,
+    readiness: { state: 'ready', coverage: 'unknown', missing: [] },
+    proof,
+    heldBack: noItems,
+    omissions: noItems,
+    attempts: [],
+    notes: ['every workload of the namespace has a policy of its own, so that this one concerns only what comes later'],
   };
 }
 

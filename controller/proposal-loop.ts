@@ -73,6 +73,9 @@ export interface LoopOptions {
 /** So many keys of a refresh wait in the queue at once: what people do comes in between. */
 const refreshAhead = 4;
 
+/** A round of refreshing is followed by so many times its own duration of rest. */
+const restPerRound = 3;
+
 /**
  * Keeps every proposal and its policies as they should be: reads the facts of one key at a time, has them planned purely,
  * and performs the plan. Runs only while this process leads.
@@ -161,7 +164,9 @@ export class ProposalLoop {
       metrics.waiting(this.#queue.size());
       while (this.#queue.size() > 0 && !signal.aborted) await clock.sleep(5, signal).catch(() => undefined);
       this.#refreshed++;
-      const restMs = Math.max(0, startedMs + this.#options.refreshMs - clock.now());
+      // a round that takes long leaves most of the time to others
+      const tookMs = clock.now() - startedMs;
+      const restMs = Math.max(this.#options.refreshMs - tookMs, restPerRound * tookMs);
       await clock.sleep(restMs, signal).catch(() => undefined);
     }
   }
@@ -302,10 +307,11 @@ export class ProposalLoop {
   #madeText(made: MadeProposal, stored: PolicyProposal | undefined, study: ProposalStudy) {
     const policies = readPolicyText(made.spec.policies).policies ?? [];
     const standing = stored === undefined ? undefined : readPolicyText(stored.spec.policies).policies;
+    const digest = this.#digestOf({ metadata: made, spec: made.spec });
     return {
       spec: made.spec,
-      digest: this.#digestOf({ metadata: made, spec: made.spec }),
-      change: study.change({ metadata: made, spec: made.spec }, stored?.status?.enforced, policies),
+      digest,
+      change: () => study.change({ metadata: made, spec: made.spec }, stored?.status?.enforced, digest, policies),
       ready: made.readiness.state === 'ready',
       samePolicies: standing !== undefined && canonicalPolicies(standing) === canonicalPolicies(policies),
     };
@@ -357,7 +363,7 @@ export class ProposalLoop {
       digest,
       author: digest === proposedDigest ? 'nanoseg' : 'edited',
       proposedDigest,
-      change: study.change(proposal, proposal.status?.enforced, policies),
+      change: study.change(proposal, proposal.status?.enforced, digest, policies),
       rules: policies.reduce((sum, { spec }) => sum + (spec.ingress?.length ?? 0) + (spec.egress?.length ?? 0), 0),
       readiness: made?.readiness ?? {
         state: 'learning',

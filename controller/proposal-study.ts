@@ -1,6 +1,8 @@
-import type { Analyst, WorkloadAnalysis } from './analyst.ts';
+import type { Analyst, ProposalWish, WorkloadAnalysis } from './analyst.ts';
 import {
+  closingProposalName,
   jointProposalName,
+  madeForClosing,
   type MadeProposal,
   madeFromAnalysis,
   madeFromJoint,
@@ -10,8 +12,11 @@ import {
 import type { ConnectionId } from './model/connection.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyProposal, ProposalChange, ProposalProof, Revision } from './model/policy-proposal.ts';
+import type { Profile } from './model/profile.ts';
 import { parseWorkloadKey, workloadKey, type WorkloadKey } from './model/workload.ts';
 import { changeOf } from './policy/change.ts';
+import { canonicalPolicies } from './policy/canonical-policy.ts';
+import { defaultDeny, openPods, proveDefaultDeny } from './policy/default-deny.ts';
 import { proveEdited } from './policy/prove-edited.ts';
 import { readPolicyText } from './policy-text.ts';
 
@@ -21,6 +26,13 @@ export type Making =
   /** `superseded`: there never will be one again, as long as the cluster is as it is. */
   | { readonly kind: 'none'; readonly because: string; readonly superseded: boolean; readonly joint?: string };
 
+export interface StudyInput {
+  readonly analyst: Analyst;
+  readonly profileOf: (namespace: string) => Profile;
+  /** Since when a namespace's default-deny is in force, in ms; undefined: it is not. */
+  readonly closedSince: (namespace: string) => number | undefined;
+}
+
 /** One look at a cluster and its traffic, asked by the keys of proposals (`namespace/name`) instead of by workloads. */
 export class ProposalStudy {
   readonly #analyst: Analyst;
@@ -28,11 +40,19 @@ export class ProposalStudy {
   /** Members of joint proposals, as far as one of them was looked at. */
   readonly #joint = new Map<string, readonly WorkloadKey[]>();
 
-  constructor(analyst: Analyst) {
-    this.#analyst = analyst;
-    for (const workload of analyst.subjects()) {
+  readonly #closing = new Map<string, string>();
+  readonly #changes = new Map<string, ProposalChange>();
+  readonly #input: StudyInput;
+
+  constructor(input: StudyInput) {
+    this.#input = input;
+    this.#analyst = input.analyst;
+    for (const workload of this.#analyst.subjects()) {
       const { namespace } = parseWorkloadKey(workload);
       this.#workloads.set(`${namespace}/${proposalName(workload)}`, workload);
+      if (input.profileOf(namespace).closedNamespace.propose) {
+        this.#closing.set(`${namespace}/${closingProposalName}`, namespace);
+      }
     }
   }
 
@@ -40,14 +60,18 @@ export class ProposalStudy {
     return this.#analyst;
   }
 
-  /** A key for every workload that may have a proposal. */
-  keys(): Iterable<string> {
-    return this.#workloads.keys();
+  /** A key for every workload that may have a proposal, and then one for every namespace that may be closed. */
+  *keys(): Iterable<string> {
+    yield* this.#workloads.keys();
+    yield* this.#closing.keys();
   }
 
   make(key: string, stored: PolicyProposal | undefined): Making {
     const workload = this.#workloads.get(key);
     if (workload !== undefined) return this.#makeOf(workload, stored?.status?.enforced);
+    const namespace =
+      this.#closing.get(key) ?? (stored?.spec.scope === 'Namespace' ? stored.metadata.namespace : undefined);
+    if (namespace !== undefined) return this.#makeClosing(namespace);
     const members = this.#joint.get(key) ?? (stored?.spec.scope === 'Joint' ? membersOf(stored) : []);
     return members.length > 0 ? this.#makeJoint(key, members) : none('its workload is gone', true);
   }
@@ -60,6 +84,7 @@ export class ProposalStudy {
   /** Proves any policies as those of the proposal's workloads; `machine` is what nanoseg would propose itself. */
   prove(proposal: PolicyProposal, policies: readonly NetworkPolicy[]): ProposalProof {
     const { namespace } = proposal.metadata;
+    if (proposal.spec.scope === 'Namespace') return this.#proveClosing(namespace, policies);
     const workloads = membersOf(proposal);
     const [only] = workloads;
     const analysis =
@@ -71,16 +96,24 @@ export class ProposalStudy {
     );
   }
 
-  /** How policies differ from those in force, in what may talk. */
+  /** How policies with this digest differ from those in force, in what may talk. */
   change(
     proposal: Pick<PolicyProposal, 'metadata' | 'spec'>,
     enforced: Revision | undefined,
+    digest: string,
     policies: readonly NetworkPolicy[],
   ): ProposalChange {
-    const before =
-      enforced === undefined || enforced.policies === '' ? [] : (readPolicyText(enforced.policies).policies ?? []);
-    const world = this.#analyst.worldOf(proposal.metadata.namespace);
-    return changeOf({ before, after: policies, workloads: membersOf(proposal) }, world).change;
+    if (enforced === undefined || enforced.policies === '') return 'New';
+    if (enforced.digest === digest) return 'None';
+    const key = `${enforced.digest} ${digest}`;
+    let change = this.#changes.get(key);
+    if (change === undefined) {
+      const before = readPolicyText(enforced.policies).policies ?? [];
+      const world = this.#analyst.worldOf(proposal.metadata.namespace);
+      change = changeOf({ before, after: policies, workloads: membersOf(proposal) }, world).change;
+      this.#changes.set(key, change);
+    }
+    return change;
   }
 
   #knows(workload: WorkloadKey): boolean {
@@ -88,7 +121,7 @@ export class ProposalStudy {
   }
 
   #makeOf(workload: WorkloadKey, enforced: Revision | undefined): Making {
-    const analysis: WorkloadAnalysis = this.#analyst.of(workload, enforced ? this.#wishFor(workload, enforced) : {});
+    const analysis: WorkloadAnalysis = this.#analyst.of(workload, this.#wishFor(workload, enforced));
     switch (analysis.kind) {
       case 'proposal':
         return { kind: 'made', made: madeFromAnalysis(analysis, analysis.attempts) };
@@ -106,10 +139,37 @@ export class ProposalStudy {
     }
   }
 
-  /** What was in force stays wished for while nothing but denials is seen of it; what was denied since may be amended. */
-  #wishFor(workload: WorkloadKey, enforced: Revision): { attempts: Set<ConnectionId>; leaveOutUnused: true } {
-    const since = this.#analyst.attempts(workload, Date.parse(enforced.appliedAt)).map(({ id }) => id);
-    return { attempts: new Set([...since, ...(enforced.baseline as ConnectionId[])]), leaveOutUnused: true };
+  /**
+   * What was in force stays wished for while nothing but denials is seen of it. What a policy of nanoseg denied since, the
+   * workload's own or the default-deny of its namespace, may be amended.
+   */
+  #wishFor(workload: WorkloadKey, enforced: Revision | undefined): ProposalWish {
+    const since = enforced
+      ? Date.parse(enforced.appliedAt)
+      : this.#input.closedSince(parseWorkloadKey(workload).namespace);
+    if (since === undefined) return {};
+    const attempts = this.#analyst.attempts(workload, since).map(({ id }) => id);
+    const baseline = (enforced?.baseline ?? []) as ConnectionId[];
+    return { attempts: new Set([...attempts, ...baseline]), leaveOutUnused: enforced !== undefined };
+  }
+
+  #makeClosing(namespace: string): Making {
+    const policies = this.#analyst.study.cluster.policies.filter(({ metadata }) => metadata.namespace === namespace);
+    const open = openPods(namespace, policies, this.#analyst.worldOf(namespace));
+    if (open.length > 0) return none(`the namespace cannot be closed yet: ${open[0]}`, false);
+    return { kind: 'made', made: madeForClosing(namespace, this.#proveClosing(namespace)) };
+  }
+
+  /** With any other text than the default-deny itself, the proof of it says nothing. */
+  #proveClosing(namespace: string, policies: readonly NetworkPolicy[] = [defaultDeny(namespace)]): ProposalProof {
+    const { cluster, index } = this.#analyst.study;
+    const workloads = index.keys.filter((key) => parseWorkloadKey(key).namespace === namespace);
+    const connections = this.#analyst.connectionsOf(workloads);
+    const world = this.#analyst.worldOf(namespace);
+    const proof = proofSummary(proveDefaultDeny({ namespace, policies: cluster.policies, connections }, world));
+    if (canonicalPolicies(policies) === canonicalPolicies([defaultDeny(namespace)])) return proof;
+    const message = 'a proposal for a namespace holds its default-deny as nanoseg wrote it, and nothing else';
+    return { ...proof, valid: false, checks: [...proof.checks, { name: 'read-back', passed: false, message }] };
   }
 
   #makeJoint(key: string, members: readonly WorkloadKey[]): Making {

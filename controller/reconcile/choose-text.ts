@@ -7,8 +7,8 @@ export const proposedDigestAnnotation = 'nanoseg.io/proposed-digest';
 export interface MadeText {
   readonly spec: ProposalSpec;
   readonly digest: string;
-  /** Against the policies of nanoseg in force. */
-  readonly change: ProposalChange;
+  /** Against the policies of nanoseg in force; asked only where it matters, because it is dear. */
+  readonly change: () => ProposalChange;
   readonly ready: boolean;
   /** Its policies are, to the last field, those that stand in the spec; only the evidence for them moved on. */
   readonly samePolicies: boolean;
@@ -36,8 +36,9 @@ export function chooseText(
   if (stored.digest !== metadata.annotations?.[proposedDigestAnnotation]) return { kind: 'keep', author: 'edited' };
   if (made === undefined || made.digest === stored.digest || made.samePolicies)
     return { kind: 'keep', author: 'nanoseg' };
-  const inForce = status?.enforced !== undefined;
-  const loses = made.change === 'Shrink' || made.change === 'Amend';
-  if (inForce && (made.change === 'None' || (loses && !made.ready))) return { kind: 'keep', author: 'nanoseg' };
+  if (status?.enforced === undefined) return { kind: 'write', because: 'changed' };
+  const change = made.change();
+  const loses = change === 'Shrink' || change === 'Amend';
+  if (change === 'None' || (loses && !made.ready)) return { kind: 'keep', author: 'nanoseg' };
   return { kind: 'write', because: 'changed' };
 }

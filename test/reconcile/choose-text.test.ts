@@ -31,7 +31,7 @@ function stored(
 
 function made(digest: string, facts: Partial<MadeText> = {}): MadeText {
   const spec = { scope: 'Workload' as const, workloads: ['Deployment/cart'], policies: digest, evidence: [] };
-  return { spec, digest, change: 'Amend', ready: true, samePolicies: false, ...facts };
+  return { spec, digest, change: () => 'Amend', ready: true, samePolicies: false, ...facts };
 }
 
 test('what is proposed first is written, and nothing is written for nothing', (t) => {
@@ -68,12 +68,18 @@ test('an edit is never overwritten, until its author gives it up', (t) => {
 test('what is in force is not replaced by less before enough was seen', (t) => {
   const enforced = stored('sha256:a', { enforced: inForce });
   for (const change of ['Shrink', 'Amend'] as const) {
-    t.deepEqual(chooseText(enforced, made('sha256:b', { change, ready: false })), { kind: 'keep', author: 'nanoseg' });
-    t.deepEqual(chooseText(enforced, made('sha256:b', { change })), { kind: 'write', because: 'changed' });
+    t.deepEqual(chooseText(enforced, made('sha256:b', { change: () => change, ready: false })), {
+      kind: 'keep',
+      author: 'nanoseg',
+    });
+    t.deepEqual(chooseText(enforced, made('sha256:b', { change: () => change })), {
+      kind: 'write',
+      because: 'changed',
+    });
   }
-  t.deepEqual(chooseText(enforced, made('sha256:b', { change: 'Grow', ready: false })), {
+  t.deepEqual(chooseText(enforced, made('sha256:b', { change: () => 'Grow', ready: false })), {
     kind: 'write',
     because: 'changed',
   });
-  t.deepEqual(chooseText(enforced, made('sha256:b', { change: 'None' })), { kind: 'keep', author: 'nanoseg' });
+  t.deepEqual(chooseText(enforced, made('sha256:b', { change: () => 'None' })), { kind: 'keep', author: 'nanoseg' });
 });
