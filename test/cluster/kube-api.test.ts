@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
@@ -61,7 +62,8 @@ clusterTest('no server is left behind by a test process that is killed', async (
   });
   t.teardown(() => child.kill('SIGKILL'));
   const [line] = await once(createInterface(child.stdout), 'line');
-  const [, pids] = JSON.parse(String(line)) as [string, number[]];
+  const [directory, pids] = JSON.parse(String(line)) as [string, number[]];
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
   t.is(pids.filter((pid) => existsSync(`/proc/${pid}`)).length, 2);
   child.kill('SIGKILL');
   await once(child, 'exit');

@@ -181,6 +181,29 @@ clusterTest('a token file is read again when the server refuses the token', asyn
   t.true((await store.list('Namespace')).length > 0);
 });
 
+clusterTest('a credential plugin is asked for the token, and what it says when it fails is told', async (t) => {
+  const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential' };
+  const withPlugin = async (name: string, script: string) => {
+    const kubeconfig = join(api().directory, `${name}.kubeconfig`);
+    const exec = { apiVersion: credential.apiVersion, command: 'sh', args: ['-c', script], interactiveMode: 'Never' };
+    const config = {
+      clusters: [{ name: 'c', cluster: { server: api().server, 'certificate-authority': api().caFile } }],
+      users: [{ name: 'u', user: { exec } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    };
+    await writeFile(kubeconfig, JSON.stringify(config));
+    return createKubernetesObjectStore(api().clientOf('dave', { kubeconfig }));
+  };
+  const reply = JSON.stringify({ ...credential, status: { token: api().tokenOf('admin') } });
+  const working = await withPlugin('plugin', `echo '${reply}'`);
+  t.true((await working.list('Namespace')).length > 0);
+  const failing = await withPlugin('broken-plugin', 'echo log in again >&2; exit 1');
+  const error = await t.throwsAsync(failing.list('Namespace'), { instanceOf: ClusterError });
+  t.is(error.code, 'Unauthorized');
+  t.is(error.message, 'no credentials can be had for context x: log in again');
+});
+
 clusterTest('a server with a certificate of another authority is not talked to', async (t) => {
   const kubeconfig = join(api().directory, 'system-authorities.kubeconfig');
   const config = {
