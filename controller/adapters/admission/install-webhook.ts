@@ -6,7 +6,7 @@ import type { Clock, ObjectStore } from '../../ports.ts';
 import type { KeyRing } from './key-ring.ts';
 import { stampPath, validatePath } from './webhook-paths.ts';
 
-export const webhookConfigurationName = 'nanoseg-approvals';
+const webhookConfigurationName = 'nanoseg-approvals';
 
 /** Where the API server finds the webhook. */
 export type WebhookTarget =

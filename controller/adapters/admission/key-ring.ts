@@ -7,7 +7,7 @@ import { authorityBundle } from './certificates.ts';
 import { type KeyMaterial, parseKeyMaterial, renewKeyMaterial } from './key-material.ts';
 import { stampingKey, verificationKeys } from './signing-keys.ts';
 
-export const keySecretName = 'nanoseg-keys';
+const keySecretName = 'nanoseg-keys';
 const entry = 'keys.json';
 const attempts = 20;
 

@@ -31,7 +31,7 @@ export function renewSigningKeys(keys: readonly StoredKey[], nowMs: number): rea
 }
 
 /** The keys with a new one in front. Those before it go on verifying what they signed. */
-export function withNewSigningKey(keys: readonly StoredKey[], nowMs: number): readonly StoredKey[] {
+function withNewSigningKey(keys: readonly StoredKey[], nowMs: number): readonly StoredKey[] {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const fingerprint = createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' }));
   const key: StoredKey = {
