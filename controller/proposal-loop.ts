@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ControllerMetrics } from './adapters/prometheus/metrics.ts';
+import { tendAllowances } from './learning-allowances.ts';
 import type { MadeProposal } from './made-proposal.ts';
 import { noItems } from './made-proposal.ts';
 import { ClusterError } from './model/cluster-error.ts';
@@ -13,6 +14,7 @@ import {
   type ProposalStatus,
   resourceApiVersion,
 } from './model/policy-proposal.ts';
+import type { Profile } from './model/profile.ts';
 import { problem, type Problem } from './model/problem.ts';
 import { canonicalPolicies, samePolicySpec } from './policy/canonical-policy.ts';
 import { renderYamlDocuments } from './policy/render-yaml.ts';
@@ -263,6 +265,7 @@ export class ProposalLoop {
     const outcome = await this.#perform(key, facts, plan);
     await this.#tellApprovers(approvals, judgement, standing.digest);
     this.#follow(key, study);
+    if (proposal.spec.scope === 'Namespace') await this.#tendAllowances(key, proposal, profile, study);
     return outcome;
   }
 
@@ -474,6 +477,26 @@ export class ProposalLoop {
     notifier.notify(record);
     metrics.happened(record.action);
     events.record(record.subject, alarming.has(record.action) ? 'Warning' : 'Normal', record.action, record.message);
+  }
+
+  async #tendAllowances(key: string, proposal: PolicyProposal, profile: Profile, study: ProposalStudy): Promise<void> {
+    const { view, store, leadership, clock } = this.#parts;
+    const { namespace } = proposal.metadata;
+    const enforced = view
+      .proposals()
+      .filter(({ metadata, status }) => metadata.namespace === namespace && status?.enforced !== undefined);
+    const isolated = new Set(enforced.flatMap((each) => study.workloadsOf(each)));
+    const records = await tendAllowances({
+      closing: this.#written.get(key) ?? proposal,
+      profile,
+      naming: study.analyst.study.naming,
+      isProtected: (workload) => isolated.has(workload),
+      policies: view.networkPolicies(),
+      store,
+      assertMayWrite: () => leadership.assertHeld(),
+      nowMs: clock.now(),
+    });
+    for (const record of records) await this.#record(record);
   }
 
   /** Each approval says of itself whether it counted, and why not. */
