@@ -1,12 +1,15 @@
 interface DueTime {
   readonly key: string;
   readonly dueMs: number;
+  /** Ascending: of keys that are due at once the one that was added first comes first. */
+  readonly order: number;
 }
 
 /** When keys are due, at most one time for each: a binary heap in which times that are no longer true are passed over. */
 export class DueTimes {
   readonly #heap: DueTime[] = [];
   readonly #dueMs = new Map<string, number>();
+  #order = 0;
 
   /** Number of keys that wait. */
   get size(): number {
@@ -18,7 +21,7 @@ export class DueTimes {
     const known = this.#dueMs.get(key);
     if (known !== undefined && known <= dueMs) return;
     this.#dueMs.set(key, dueMs);
-    this.#heap.push({ key, dueMs });
+    this.#heap.push({ key, dueMs, order: this.#order++ });
     this.#raise(this.#heap.length - 1);
   }
 
@@ -54,7 +57,7 @@ export class DueTimes {
   #raise(position: number): void {
     for (let at = position; at > 0; ) {
       const parent = (at - 1) >> 1;
-      if (this.#due(parent) <= this.#due(at)) return;
+      if (!this.#isBefore(at, parent)) return;
       this.#swap(parent, at);
       at = parent;
     }
@@ -63,15 +66,17 @@ export class DueTimes {
   #lower(position: number): void {
     for (let at = position; ; ) {
       let least = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) if (this.#due(child) < this.#due(least)) least = child;
+      for (const child of [2 * at + 1, 2 * at + 2]) if (this.#isBefore(child, least)) least = child;
       if (least === at) return;
       this.#swap(least, at);
       at = least;
     }
   }
 
-  #due(position: number): number {
-    return this.#heap[position]?.dueMs ?? Number.POSITIVE_INFINITY;
+  #isBefore(a: number, b: number): boolean {
+    const [one, other] = [this.#heap[a], this.#heap[b]];
+    if (one === undefined || other === undefined) return one !== undefined;
+    return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.order < other.order);
   }
 
   #swap(a: number, b: number): void {

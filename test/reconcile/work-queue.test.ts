@@ -257,12 +257,15 @@ function step(name: string, perform: (model: Model, real: Real) => Promise<void>
   };
 }
 
+/** Of what is due at once comes first what was added first. */
 function delay(model: Model, key: string, ms: number): void {
-  model.delayed.set(key, Math.min(model.delayed.get(key) ?? Number.POSITIVE_INFINITY, model.nowMs + ms));
+  const dueMs = model.nowMs + ms;
+  if ((model.delayed.get(key) ?? Number.POSITIVE_INFINITY) <= dueMs) return;
+  model.delayed.delete(key);
+  model.delayed.set(key, dueMs);
 }
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
-// all delays differ, so that the order of what is due is known
 const steps = fc.commands(
   [
     key.map((k) =>
@@ -272,8 +275,8 @@ const steps = fc.commands(
         admit(model, k);
       }),
     ),
-    fc.tuple(key, fc.integer({ min: 0, max: 300 })).map(([k, base]) => {
-      const ms = base * 5 + 'abcde'.indexOf(k);
+    fc.tuple(key, fc.integer({ min: 0, max: 30 })).map(([k, tens]) => {
+      const ms = tens * 50;
       return step(`add ${k} after ${ms}`, (model, { queue }) => {
         queue.addAfter(k, ms);
         delay(model, k, ms);
