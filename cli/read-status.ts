@@ -1,13 +1,15 @@
 import { counted } from '../controller/model/counted.ts';
 import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
+import type { Cluster } from '../controller/model/cluster.ts';
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
 import type { Mode, PodCoverage, ProfileStatus } from '../controller/model/profile.ts';
+import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
+import { podCoverage } from '../controller/reconcile/pod-coverage.ts';
 import type { Connection } from './connection.ts';
 import { type EffectiveProfile, profileFrom, type StoredProfile, storedProfile } from './effective-profile.ts';
 import { listProposals } from './list-proposals.ts';
 import { whatMayBeRead } from './permitted.ts';
-import { coverageByNamespace } from './namespace-coverage.ts';
 import { proposalName } from './resolve-proposal.ts';
 import { stopReason } from './stop-annotation.ts';
 import { storedCluster } from './stored-cluster.ts';
@@ -36,7 +38,7 @@ export interface NamespaceStatus {
   readonly mode: Mode | 'exempt' | 'unknown';
   /** The profile that says so. */
   readonly profile: string;
-  /** Null where the pods cannot be read. */
+  /** Null where there are no pods; as the controller last wrote it, or null, where they cannot be read. */
   readonly coverage: PodCoverage | null;
   /** How many proposals are in which state. */
   readonly proposals: Readonly<Record<string, number>>;
@@ -76,7 +78,11 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
   const effective = new Map(
     shown.map((name) => [name, profileFrom(clusterProfile, own.get(name), namespaces.get(name))]),
   );
-  const coverage = readable && coverageByNamespace(readable, proposals, effective);
+  const coverage =
+    readable &&
+    coverageOf(readable, proposals, (namespace) => {
+      return effective.get(namespace) ?? profileFrom(clusterProfile, own.get(namespace), undefined);
+    });
   const readableProfile = clusterProfile === 'unreadable' ? undefined : clusterProfile;
   const everywhere = stopReason(readableProfile);
   return {
@@ -97,7 +103,7 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
         namespace,
         mode: exempt ? 'exempt' : mode,
         profile: origin,
-        coverage: coverage?.get(namespace) ?? null,
+        coverage: coverage ? (coverage.get(namespace) ?? null) : (own.get(namespace)?.status?.coverage ?? null),
         proposals: stateCounts(proposals.filter(({ metadata }) => metadata.namespace === namespace)),
       };
     }),
@@ -109,6 +115,24 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
       ...proposals.flatMap(proposalProblems),
     ],
   };
+}
+
+function coverageOf(
+  cluster: Cluster,
+  proposals: readonly PolicyProposal[],
+  effectiveOf: (namespace: string) => EffectiveProfile,
+): Map<string, PodCoverage> {
+  const found = podCoverage({
+    index: indexCluster(cluster),
+    proposals,
+    profileOf: (namespace) => {
+      const { profile, origin, problems } = effectiveOf(namespace);
+      return { profile, origin, problem: problems[0] };
+    },
+    // only the controller has seen the traffic
+    whyNone: () => undefined,
+  });
+  return new Map(found.map((one) => [one.namespace, one]));
 }
 
 async function controllerStatus(

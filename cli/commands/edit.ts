@@ -2,12 +2,13 @@ import { Command, Option } from 'commander';
 import { ClusterError } from '../../controller/model/cluster-error.ts';
 import type { PolicyProposal } from '../../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../../controller/model/problem.ts';
-import { clusterProblem } from '../cluster-problem.ts';
+import { clusterProblem, exitCodeOf } from '../cluster-problem.ts';
 import { addConnectionOptions, type Connect, type Connection, type ConnectionOptions } from '../connection.ts';
 import { isCurrent, refOf, shortDigest } from '../decide.ts';
 import { discard, editText } from '../edit-text.ts';
 import { proposedPolicies } from '../proposed-policies.ts';
 import { printable } from '../render/printable.ts';
+import { reportProblems } from '../report-problems.ts';
 import { proposalName, resolveProposals } from '../resolve-proposal.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
@@ -79,7 +80,9 @@ async function edited(
     return saved;
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
-    throw kept([clusterProblem(error)]);
+    reportProblems(kept([clusterProblem(error)]).problems, terminal);
+    terminal.exit(exitCodeOf(error));
+    return undefined;
   }
 }
 

@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { ClusterError } from '../../controller/model/cluster-error.ts';
+import { problem } from '../../controller/model/problem.ts';
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
-import { stopAnnotation } from '../stop-annotation.ts';
-import type { Terminal } from '../terminal.ts';
+import { whatMayBeRead } from '../permitted.ts';
+import { stopAnnotation, stopReason } from '../stop-annotation.ts';
+import { InputError, type Terminal } from '../terminal.ts';
 
 const help = `
 Examples:
@@ -24,12 +26,18 @@ export function resumeCommand(terminal: Terminal, connect: Connect): Command {
         namespace === undefined
           ? { kind: 'SegmentationProfile', namespace: systemNamespace, name: 'default' }
           : { kind: 'Namespace', namespace: '', name: namespace };
+      const where = namespace === undefined ? 'in the whole cluster' : `in namespace ${namespace}`;
       try {
         await store.annotate(ref, { [stopAnnotation]: null });
       } catch (error) {
         // without a profile nothing was stopped
         if (namespace !== undefined || !(error instanceof ClusterError) || error.code !== 'NotFound') throw error;
       }
-      terminal.out(namespace === undefined ? 'resumed in the whole cluster\n' : `resumed in namespace ${namespace}\n`);
+      const left = stopReason(await whatMayBeRead(store.get(ref), undefined));
+      if (left !== undefined) {
+        const message = `${where} it is still stopped: ${left}; the annotation ${stopAnnotation} stands in the manifest of ${ref.kind} ${ref.name}`;
+        throw new InputError([problem('RequestRefused', message)]);
+      }
+      terminal.out(`resumed ${where}\n`);
     });
 }

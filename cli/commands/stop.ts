@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import { ClusterError } from '../../controller/model/cluster-error.ts';
 import { resourceApiVersion } from '../../controller/model/policy-proposal.ts';
 import { problem } from '../../controller/model/problem.ts';
+import type { ObjectStore } from '../../controller/ports.ts';
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
-import { storedProfile } from '../effective-profile.ts';
+import { type StoredProfile, storedProfile } from '../effective-profile.ts';
 import { stopAnnotation } from '../stop-annotation.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 
@@ -38,19 +39,23 @@ export function stopCommand(terminal: Terminal, connect: Connect): Command {
         return;
       }
       const ref = { kind: 'SegmentationProfile', namespace: systemNamespace, name: 'default' };
-      if ((await storedProfile(store, systemNamespace)) === undefined) {
-        await store
-          .create({
-            apiVersion: resourceApiVersion,
-            kind: ref.kind,
-            metadata: { namespace: systemNamespace, name: ref.name, annotations: { [stopAnnotation]: reason } },
-            spec: {},
-          })
-          .catch((error: unknown) => {
-            if (!(error instanceof ClusterError) || error.code !== 'AlreadyExists') throw error;
-            return store.annotate(ref, { [stopAnnotation]: reason });
-          });
-      } else await store.annotate(ref, { [stopAnnotation]: reason });
+      if ((await storedProfile(store, systemNamespace)) === undefined) await createProfile(store, systemNamespace);
+      await store.annotate(ref, { [stopAnnotation]: reason });
       terminal.out('stopped in the whole cluster\n');
     });
+}
+
+/** A profile that sets nothing, for the switch to stand on. */
+async function createProfile(store: ObjectStore, namespace: string): Promise<void> {
+  const metadata = { namespace, name: 'default' };
+  try {
+    await store.create<StoredProfile>({
+      apiVersion: resourceApiVersion,
+      kind: 'SegmentationProfile',
+      metadata,
+      spec: {},
+    });
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== 'AlreadyExists') throw error;
+  }
 }

@@ -263,9 +263,9 @@ spec: { mode: enforce, approvals: { identity: Claimed } }
   const retire = await answered('y', 'retire', 'shop/db', '--wait', '0', ...at(workspace));
   t.regex(retire.err, /opens +\d+\n/);
   t.regex(retire.err, /WARNING +this may open the network/);
-  t.deepEqual((await decisionsIn(workspace)).map(({ spec }) => [spec.decision, spec.digest]).sort(), [
-    ['Retire', digestOf('e')],
-    ['Rollback', digestOf('e')],
+  t.deepEqual((await decisionsIn(workspace)).map(({ spec }) => `${spec.decision} ${spec.digest}`).sort(), [
+    `Retire ${digestOf('e')}`,
+    `Rollback ${digestOf('e')}`,
   ]);
 });
 
