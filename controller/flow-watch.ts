@@ -3,6 +3,7 @@ import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyProposal } from './model/policy-proposal.ts';
 import type { RollbackGuard } from './model/profile.ts';
 import type { WorkloadKey } from './model/workload.ts';
+import { isReservedName, learningNamePrefix } from './policy/policy-names.ts';
 import { readPolicyText } from './policy-text.ts';
 import type { Clock, ClusterView } from './ports.ts';
 import { managedByLabel } from './reconcile/apply-policies.ts';
@@ -38,7 +39,9 @@ export class FlowWatch {
     const { spec, status } = proposal;
     this.#workloads.set(key, workloads);
     if (status === undefined) return;
-    const inForce = this.#policiesBeside(proposal.metadata.namespace);
+    const beside = this.#policiesBeside(proposal.metadata.namespace);
+    // a newcomer's allowance lets everything pass, and goes away with the approval of what is judged here
+    const inForce = beside.filter(({ metadata }) => !metadata.name.startsWith(learningNamePrefix));
     const shadow = status.enforced?.digest === status.digest ? undefined : readPolicyText(spec.policies).policies;
     if (shadow === undefined || shadow.length === 0) this.#judge.unwatch(key);
     else {
@@ -54,7 +57,15 @@ export class FlowWatch {
       const { digest, appliedAt } = enforced;
       const baseline = new Set(enforced.baseline);
       const sinceMs = Date.parse(appliedAt);
-      this.#judge.watch(enforcedKey(key), { digest, workloads, policies, inForce, baseline, enforced: true, sinceMs });
+      this.#judge.watch(enforcedKey(key), {
+        digest,
+        workloads,
+        policies,
+        inForce: beside,
+        baseline,
+        enforced: true,
+        sinceMs,
+      });
     }
   }
 
@@ -93,7 +104,12 @@ export class FlowWatch {
       nowMs: this.#clock.now(),
       deniedBaseline: this.findings(key).inForce?.deniedBaseline.count ?? 0,
       readyBefore: this.#readyBefore.get(key) ?? [],
-      pods: this.#podsOf(key).map(({ name, ready, startMs }) => ({ name, ready: ready === true, startMs })),
+      pods: this.#podsOf(key).map(({ name, ready, startMs, terminating = false }) => ({
+        name,
+        ready: ready === true,
+        startMs,
+        terminating,
+      })),
       replicas: wanted.some((replicas) => replicas === undefined)
         ? undefined
         : wanted.reduce<number>((sum, replicas) => sum + (replicas ?? 0), 0),
@@ -115,11 +131,13 @@ export class FlowWatch {
     return sinceMs;
   }
 
-  /** What people wrote: it stays in force whatever becomes of the proposal. */
+  /** What may hold for the workloads of a proposal beside its own policies: each of those holds for its own workloads. */
   #policiesBeside(namespace: string): readonly NetworkPolicy[] {
     const policies = this.#view.networkPolicies();
     if (this.#beside?.policies !== policies) {
-      const others = policies.filter(({ metadata }) => metadata.labels?.[managedByLabel] !== 'nanoseg');
+      const others = policies.filter(
+        ({ metadata: { name, labels } }) => labels?.[managedByLabel] !== 'nanoseg' || isReservedName(name),
+      );
       const byNamespace = new Map<string, NetworkPolicy[]>();
       for (const policy of others) {
         const of = byNamespace.get(policy.metadata.namespace) ?? [];

@@ -239,6 +239,7 @@ export class ProposalLoop {
       profileOrigin: origin,
       nowMs: clock.now(),
       notBefore: proposal.status?.notBefore,
+      createdMs: Date.parse(proposal.metadata.creationTimestamp ?? '') || undefined,
       controllerUser: this.#parts.controllerUser,
       verify: (where, spec) => this.#parts.verifyStamp(where, spec),
       change: standing.change,
@@ -361,7 +362,8 @@ export class ProposalLoop {
     const reading = readPolicyText(proposal.spec.policies);
     const own = made !== undefined && this.#digestOf({ metadata: made, spec: made.spec }) === digest;
     const policies = reading.policies ?? [];
-    const proof = own ? made.proof : reading.problems ? unreadable(reading.problems) : study.prove(proposal, policies);
+    const proved = own || reading.problems ? undefined : study.prove(proposal, policies);
+    const { evidence } = proposal.spec;
     return {
       digest,
       author: digest === proposedDigest ? 'nanoseg' : 'edited',
@@ -373,7 +375,8 @@ export class ProposalLoop {
         coverage: 'unknown',
         missing: [{ code: 'no-evidence', message: making.kind === 'none' ? making.because : 'nothing was seen' }],
       },
-      proof,
+      proof: proved?.proof ?? (own ? made.proof : unreadable(reading.problems ?? [])),
+      baseline: proved === undefined ? evidence : evidence.filter((id) => !proved.denied.has(id)),
       heldBack: made?.heldBack ?? noItems,
       omissions: made?.omissions ?? noItems,
       attempts: own ? made.attempts : [],

@@ -26,6 +26,12 @@ export type Making =
   /** `superseded`: there never will be one again, as long as the cluster is as it is. */
   | { readonly kind: 'none'; readonly because: string; readonly superseded: boolean; readonly joint?: string };
 
+export interface ProvedText {
+  readonly proof: ProposalProof;
+  /** Ids of the connections that the text denies, all of them. */
+  readonly denied: ReadonlySet<string>;
+}
+
 export interface StudyInput {
   readonly analyst: Analyst;
   readonly profileOf: (namespace: string) => Profile;
@@ -82,18 +88,19 @@ export class ProposalStudy {
   }
 
   /** Proves any policies as those of the proposal's workloads; `machine` is what nanoseg would propose itself. */
-  prove(proposal: PolicyProposal, policies: readonly NetworkPolicy[]): ProposalProof {
+  prove(proposal: PolicyProposal, policies: readonly NetworkPolicy[]): ProvedText {
     const { namespace } = proposal.metadata;
-    if (proposal.spec.scope === 'Namespace') return this.#proveClosing(namespace, policies);
+    if (proposal.spec.scope === 'Namespace')
+      return { proof: this.#proveClosing(namespace, policies), denied: new Set() };
     const workloads = membersOf(proposal);
     const [only] = workloads;
     const analysis =
       only !== undefined && workloads.length === 1 && this.#knows(only) ? this.#analyst.of(only) : undefined;
     const machineDraft = analysis?.kind === 'proposal' ? analysis.draft : undefined;
     const connections = this.#analyst.connectionsOf(workloads);
-    return proofSummary(
-      proveEdited({ namespace, workloads, policies, machineDraft, connections }, this.#analyst.worldOf(namespace)),
-    );
+    const world = this.#analyst.worldOf(namespace);
+    const proof = proveEdited({ namespace, workloads, policies, machineDraft, connections }, world);
+    return { proof: proofSummary(proof), denied: new Set(proof.wouldDeny.map(({ connection }) => connection)) };
   }
 
   /** How policies with this digest differ from those in force, in what may talk. */

@@ -45,6 +45,8 @@ export interface Pod {
   readonly phase: PodPhase;
   /** Its Ready condition; undefined where nobody says. */
   readonly ready?: boolean | undefined;
+  /** It was deleted and is still shutting down. */
+  readonly terminating?: boolean | undefined;
   /** When it got its addresses; undefined: not known, taken as always. */
   readonly startMs: number | undefined;
   /** When its addresses were free again (finished, or deleted and gone); undefined: not yet. */

@@ -8,6 +8,8 @@ import { instantOf } from './instant.ts';
 /** Clocks of replicas and of the API server may differ by so much. */
 const clockSkewMs = 5 * 60_000;
 
+const creationSkewMs = 60_000;
+
 export interface ApprovalQuestion {
   readonly namespace: string;
   /** Name of the PolicyProposal. */
@@ -24,6 +26,8 @@ export interface ApprovalQuestion {
   readonly nowMs: number;
   /** RFC 3339: what was decided up to then is void, because it was rejected or taken back. */
   readonly notBefore: string | undefined;
+  /** When the proposal was made, in ms; undefined: not known. Decisions before it are about a deleted one of that name. */
+  readonly createdMs: number | undefined;
   /** Who nanoseg itself is to the API server; undefined: not known. */
   readonly controllerUser: string | undefined;
   /** `valid`, or why the stamp is worth nothing, as a clause. */
@@ -243,11 +247,17 @@ function ownIdentity(user: string, controllerUser: string | undefined): string |
   return `${user} is a service account, and nanoseg does not know which of them it is itself`;
 }
 
-function untimeliness(timeMs: number, time: string, { nowMs, notBefore }: ApprovalQuestion): Ignored | undefined {
+function untimeliness(timeMs: number, time: string, question: ApprovalQuestion): Ignored | undefined {
+  const { nowMs, notBefore, createdMs } = question;
   if (timeMs > nowMs + clockSkewMs) {
     const now = new Date(nowMs).toISOString();
     const because = `it was given on ${time}, and it is ${now}: a clock is wrong by more than ${clockSkewMs / 60_000} minutes`;
     return { because, untilMs: timeMs - clockSkewMs };
+  }
+  // the API server's clock says when a proposal was made, and the webhook's when it was decided about
+  if (createdMs !== undefined && timeMs < createdMs - creationSkewMs) {
+    const because = `it was given on ${time}, before the proposal was made on ${new Date(createdMs).toISOString()}`;
+    return { because };
   }
   if (notBefore === undefined) return undefined;
   const notBeforeMs = instantOf(notBefore);

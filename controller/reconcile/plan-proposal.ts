@@ -165,7 +165,7 @@ function applying(facts: ProposalFacts, enforced: Revision | undefined): Operati
     policies: proposal.spec.policies,
     appliedAt: iso(nowMs),
     approvedBy: by,
-    baseline: proposal.spec.evidence,
+    baseline: standing.baseline,
   };
   return { kind: 'Apply', target, by: by.join(', '), reason: 'approved', startedAt: iso(nowMs) };
 }

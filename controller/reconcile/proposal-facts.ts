@@ -43,6 +43,8 @@ export interface StandingText {
   readonly rules: number;
   readonly readiness: ProposalReadiness;
   readonly proof: ProposalProof;
+  /** Connections of the spec's evidence that the text lets pass: the baseline, once it is in force. */
+  readonly baseline: readonly string[];
   readonly heldBack: CountedItems;
   readonly omissions: CountedItems;
   readonly attempts: readonly string[];

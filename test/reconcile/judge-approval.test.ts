@@ -74,6 +74,7 @@ function question(approvals: readonly PolicyApproval[], parts: Partial<ApprovalQ
     profileOrigin: 'shop/default',
     nowMs,
     notBefore: undefined,
+    createdMs: undefined,
     controllerUser: 'system:serviceaccount:nanoseg-system:runs-nanoseg',
     verify: (_namespace, { stamp }) => (stamp?.signature === 'good' ? 'valid' : 'its signature does not match'),
     change: 'Amend',
@@ -163,6 +164,12 @@ const worthless: readonly {
     approval: decided({ minutes: -30 }),
     because: /before the proposal was rejected or taken back/,
     parts: { notBefore: at(-30) },
+  },
+  {
+    claim: 'given about a proposal of that name that was deleted since',
+    approval: decided({ minutes: -60 }),
+    because: /before the proposal was made on/,
+    parts: { createdMs: Date.parse(at(-30)) },
   },
   {
     claim: 'while nobody can read since when decisions count',
@@ -480,10 +487,12 @@ test('the order in which decisions are read makes no difference', (t) => {
 });
 
 test('nothing is approved without as many valid signatures of different people as the profile asks for', (t) => {
+  let acted = 0;
   fc.assert(
     fc.property(anyCase, (given) => {
       const judgement = judgeCase({ ...given, identity: 'stamped' });
       if (!acts(judgement)) return;
+      acted++;
       const digest = judgement.kind === 'approved' ? proposed : given.enforcedDigest;
       const signers = given.approvals.filter(
         ({ spec, metadata }) =>
@@ -491,7 +500,9 @@ test('nothing is approved without as many valid signatures of different people a
       );
       t.true(new Set(signers.map(({ spec }) => spec.stamp?.user)).size >= given.required);
     }),
+    { numRuns: 5000 },
   );
+  t.true(acted > 0);
 });
 
 test('every decision about the proposal either counts or is listed with its reason', (t) => {

@@ -63,6 +63,7 @@ export function standing(facts: Partial<StandingText> = {}): StandingText {
     rules: 2,
     readiness: { state: 'ready', coverage: '99.9%', missing: [] },
     proof: provedProof,
+    baseline: ['a', 'b'],
     heldBack: noItems,
     omissions: noItems,
     attempts: [],

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+
+const durationMs = z.number().min(0);
+const port = z.int().min(0).max(65_535);
+
+/** All that a controller is told at its start; where it may be told otherwise later, a SegmentationProfile says so. */
+const configSchema = z.strictObject({
+  /** A workspace directory instead of a cluster. */
+  workspace: z.string().min(1).optional(),
+  kubeconfig: z.string().min(1).optional(),
+  context: z.string().min(1).optional(),
+  /** nanoseg's own namespace. */
+  ownNamespace: z.string().min(1).default('nanoseg-system'),
+  /** Files of flows, or directories of them, which may grow. */
+  flows: z.array(z.string().min(1)).default([]),
+  /** Where evidence and the audit log of a cluster's controller are kept; without it evidence lives in memory alone. */
+  dataDirectory: z.string().min(1).optional(),
+  /** How often everything is looked at again. */
+  refreshMs: durationMs.default(10_000),
+  /** Least time between two writes of figures that move with every flow. */
+  figuresMs: durationMs.default(60_000),
+  /** How much evidence a crash may cost. */
+  flushMs: durationMs.default(5_000),
+  leaseMs: z.number().min(300).default(15_000),
+  health: z.strictObject({ port, host: z.string().default('0.0.0.0') }).optional(),
+  /** Without it approvals are not stamped. `url` is where the API server finds it, when not by the Service. */
+  webhook: z.strictObject({ port, host: z.string().optional(), url: z.url().optional() }).optional(),
+  notify: z.strictObject({ url: z.url(), secret: z.string().min(16) }).optional(),
+  /** CloudEvents on standard output. */
+  notifyOutput: z.boolean().default(false),
+  /** End when all flows are read and every proposal was looked at; for scripts and pipelines. */
+  once: z.boolean().default(false),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export type ControllerConfig = Readonly<z.infer<typeof configSchema>>;
+export type ControllerConfigInput = z.input<typeof configSchema>;
+
+/** Frozen; throws ZodError naming every field that is wrong or unknown. */
+export function controllerConfig(input: ControllerConfigInput): ControllerConfig {
+  return Object.freeze(configSchema.parse(input));
+}
