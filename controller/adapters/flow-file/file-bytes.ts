@@ -50,7 +50,7 @@ export async function fileBytes(path: string, count: (bytes: number) => void, si
   }
 }
 
-function unreadable(path: string, error: unknown): FlowFileError {
+export function unreadable(path: string, error: unknown): FlowFileError {
   const reason = error instanceof Error ? error.message : String(error);
   return new FlowFileError(problem('InputNotFound', `cannot read the flow file: ${reason}`, path), { cause: error });
 }
@@ -108,7 +108,8 @@ async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) yield Buffer.from(chunk);
 }
 
-const magicBytes = 4;
+/** Enough to tell how a file is compressed. */
+export const magicBytes = 4;
 
 /** At least four bytes, unless the file has fewer. */
 async function firstBytes(source: AsyncIterator<Buffer>): Promise<Buffer> {
@@ -130,9 +131,25 @@ async function* prepended(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGener
   }
 }
 
-/** Gzip begins with 1f 8b (RFC 1952), Zstandard with 28 b5 2f fd (RFC 8878). */
+/** Whether the file is compressed in one of the ways that are read. */
+export async function isCompressed(handle: FileHandle): Promise<boolean> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(magicBytes), 0, magicBytes, 0);
+  return compressionOf(buffer.subarray(0, bytesRead)) !== undefined;
+}
+
 function decompressorFor(head: Buffer): Transform | undefined {
-  if (head.length >= 2 && head.readUInt16BE(0) === 0x1f8b) return createGunzip({ chunkSize: chunkBytes });
-  if (head.length >= 4 && head.readUInt32BE(0) === 0x28b52ffd) return createZstdDecompress({ chunkSize: chunkBytes });
-  return undefined;
+  switch (compressionOf(head)) {
+    case 'gzip':
+      return createGunzip({ chunkSize: chunkBytes });
+    case 'zstd':
+      return createZstdDecompress({ chunkSize: chunkBytes });
+    case undefined:
+      return undefined;
+  }
+}
+
+/** Gzip begins with 1f 8b (RFC 1952), Zstandard with 28 b5 2f fd (RFC 8878). */
+function compressionOf(head: Buffer): 'gzip' | 'zstd' | undefined {
+  if (head.length >= 2 && head.readUInt16BE(0) === 0x1f8b) return 'gzip';
+  return head.length >= magicBytes && head.readUInt32BE(0) === 0x28b52ffd ? 'zstd' : undefined;
 }

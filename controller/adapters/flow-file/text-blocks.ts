@@ -8,6 +8,8 @@ export interface TextBlock {
   readonly isUtf8: boolean;
   /** The text stands for one line whose bytes were over the limit, and is empty. */
   readonly tooLong: boolean;
+  /** What it took of the stream, with its last newline. */
+  readonly bytes: number;
 }
 
 const newline = 10;
@@ -30,25 +32,26 @@ export async function* textBlocks(chunks: AsyncIterable<Buffer>, limitBytes: num
       continue;
     }
     const last = chunk.lastIndexOf(newline);
+    const firstBytes = restBytes + first + 1;
     const isOverLimit = discarding || restBytes + first > limitBytes;
     if (isOverLimit) {
-      yield { text: '', isUtf8: true, tooLong: true };
-      if (last > first) yield blockOf(chunk.subarray(first + 1, last));
-    } else if (rest.length === 0) yield blockOf(chunk.subarray(0, last));
+      yield { text: '', isUtf8: true, tooLong: true, bytes: firstBytes };
+      if (last > first) yield blockOf(chunk.subarray(first + 1, last), last - first);
+    } else if (rest.length === 0) yield blockOf(chunk.subarray(0, last), last + 1);
     else {
       // only the line that the chunks cut through is put together, and not the whole chunk copied for it
-      yield blockOf(Buffer.concat([...rest, chunk.subarray(0, first)]));
-      if (last > first) yield blockOf(chunk.subarray(first + 1, last));
+      yield blockOf(Buffer.concat([...rest, chunk.subarray(0, first)]), firstBytes);
+      if (last > first) yield blockOf(chunk.subarray(first + 1, last), last - first);
     }
     const tail = chunk.subarray(last + 1);
     discarding = tail.length > limitBytes;
     rest = discarding || tail.length === 0 ? [] : [Buffer.from(tail)];
     restBytes = tail.length;
   }
-  if (discarding) yield { text: '', isUtf8: true, tooLong: true };
-  else if (restBytes > 0) yield blockOf(Buffer.concat(rest));
+  if (discarding) yield { text: '', isUtf8: true, tooLong: true, bytes: restBytes };
+  else if (restBytes > 0) yield blockOf(Buffer.concat(rest), restBytes);
 }
 
-function blockOf(bytes: Buffer): TextBlock {
-  return { text: bytes.toString('utf8'), isUtf8: isUtf8(bytes), tooLong: false };
+function blockOf(text: Buffer, bytes: number): TextBlock {
+  return { text: text.toString('utf8'), isUtf8: isUtf8(text), tooLong: false, bytes };
 }
