@@ -27,6 +27,11 @@ export const problemCodes = {
     means: 'A Kubernetes object has a value that the API server would refuse; the object was left out.',
     fix: 'Correct the field that is named; kubectl apply --dry-run=server says the same.',
   },
+  AuditDamaged: {
+    means:
+      'The audit log is not as it was written: an entry was edited, moved, put in or taken out. Nothing more is appended to it.',
+    fix: 'Keep a copy and find out who could write there; then move the log away to begin a new one (docs/audit.md).',
+  },
   ObjectMisplaced: {
     means:
       'A file in a folder that nanoseg keeps in a workspace is not the one object that its path names; it was left out.',

@@ -14,11 +14,14 @@ const pauseMs = 5;
 export class WorkspaceLock {
   readonly #root: string;
   readonly #clock: Clock;
+  readonly #name: string;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(root: string, clock: Clock) {
+  /** Locks of different names do not wait for each other. */
+  constructor(root: string, clock: Clock, name = 'write.lock') {
     this.#root = root;
     this.#clock = clock;
+    this.#name = name;
   }
 
   /** Runs `act` when its turn has come. Rejects with ClusterError when the workspace cannot be written. */
@@ -27,7 +30,7 @@ export class WorkspaceLock {
       try {
         const folder = await volatileFolder(this.#root);
         const signal = AbortSignal.timeout(patienceMs);
-        using _ = await KernelLock.take(join(folder, 'write.lock'), this.#clock, signal, pauseMs);
+        using _ = await KernelLock.take(join(folder, this.#name), this.#clock, signal, pauseMs);
         return await act();
       } catch (error) {
         throw errorOfFiles(this.#root, error);

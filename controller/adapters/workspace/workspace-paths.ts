@@ -30,6 +30,8 @@ export interface WorkspacePaths {
   /** What people set on objects of the two folders above, which nanoseg does not write. */
   readonly annotations: string;
   readonly audit: string;
+  /** Where the audit log ends, so that a log which was cut is found. */
+  readonly auditHead: string;
   /** What can be lost: it is made anew, and is no matter for Git. */
   readonly volatile: string;
 }
@@ -41,6 +43,7 @@ export function workspacePaths(root: string): WorkspacePaths {
     profiles: join(root, 'profiles'),
     annotations: join(root, 'annotations'),
     audit: join(root, 'audit.jsonl'),
+    auditHead: join(root, 'audit.head.json'),
     volatile: join(root, '.nanoseg'),
   };
 }
