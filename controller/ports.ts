@@ -170,6 +170,8 @@ export interface ConnectionStore {
 }
 
 export interface StoredEvidence {
+  /** Width of the finest time bins of the evidence; undefined when nothing was saved. */
+  readonly binMs: number | undefined;
   /** In parts of bounded size, to be merged one after the other in any order and before the next save; none before the first. */
   readonly evidence: Iterable<GraphDelta>;
   /** By source name. */

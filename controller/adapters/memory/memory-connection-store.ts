@@ -21,7 +21,7 @@ export class MemoryConnectionStore implements ConnectionStore {
 
   async load(): Promise<StoredEvidence> {
     const evidence = this.#binMs === undefined ? [] : [this.#evidence(this.#binMs)];
-    return { evidence, positions: new Map(this.#positions), memory: this.#memory };
+    return { binMs: this.#binMs, evidence, positions: new Map(this.#positions), memory: this.#memory };
   }
 
   async save(

@@ -30,6 +30,7 @@ export class SqliteConnectionStore implements ConnectionStore {
       const binMs = this.#setting<number>('binMs');
       const positions = this.#database.prepare('SELECT source, position FROM source_position').all();
       return {
+        binMs,
         evidence: binMs === undefined ? [] : this.#evidence(binMs),
         positions: new Map(positions.map((row) => [String(row['source']), String(row['position'])])),
         memory: {

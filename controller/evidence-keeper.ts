@@ -1,0 +1,126 @@
+import type { GraphDelta } from './graph/graph-delta.ts';
+import type { TrafficGraph } from './graph/traffic-graph.ts';
+import type { LiveIngest } from './live-ingest.ts';
+import { type Problem, problem } from './model/problem.ts';
+import type { Clock, ConnectionStore, IngestMemory, SourcePosition } from './ports.ts';
+
+export interface EvidenceKeeperOptions {
+  readonly store: ConnectionStore;
+  /** Made with `saved: true`, and new when `load` is called. */
+  readonly graph: TrafficGraph;
+  readonly ingest: LiveIngest;
+  readonly clock: Clock;
+  /** A crash loses at most the flows of so long, which sources that can are then asked for again. @default 5000 */
+  readonly flushMs?: number;
+}
+
+/** How the saving fares. */
+export interface KeeperHealth {
+  /** Undefined: not yet. */
+  readonly lastSavedMs: number | undefined;
+  /** Why the last attempt failed; undefined when it did not. Nothing is lost while the process runs. */
+  readonly failure: string | undefined;
+}
+
+/** All that belongs together, taken at one moment. */
+interface Checkpoint {
+  readonly changes: GraphDelta;
+  readonly positions: ReadonlyMap<string, SourcePosition>;
+  readonly memory: IngestMemory;
+}
+
+/** Saves are made early when so many connections changed, so that none of them takes long. */
+const mostChanges = 20_000;
+const tickMs = 250;
+
+/** Keeps the evidence of a graph in a store: what was counted and how far sources were read are always saved together. */
+export class EvidenceKeeper {
+  readonly #store: ConnectionStore;
+  readonly #graph: TrafficGraph;
+  readonly #ingest: LiveIngest;
+  readonly #clock: Clock;
+  readonly #flushMs: number;
+  /** Taken and not saved: it comes first, before anything newer. */
+  #pending: Checkpoint | undefined;
+  #saving: Promise<void> | undefined;
+  #lastSavedMs: number | undefined;
+  #failure: string | undefined;
+
+  constructor({ store, graph, ingest, clock, flushMs = 5_000 }: EvidenceKeeperOptions) {
+    this.#store = store;
+    this.#graph = graph;
+    this.#ingest = ingest;
+    this.#clock = clock;
+    this.#flushMs = flushMs;
+  }
+
+  get health(): KeeperHealth {
+    return { lastSavedMs: this.#lastSavedMs, failure: this.#failure };
+  }
+
+  /** Fills the graph and tells where sources go on, by their names; or why the stored evidence does not fit the graph. */
+  async load(): Promise<ReadonlyMap<string, SourcePosition> | Problem> {
+    const { binMs, evidence, positions, memory } = await this.#store.load();
+    if (binMs !== undefined && binMs !== this.#graph.binMs) {
+      const message = `the stored evidence is in time bins of ${binMs / 1000}s, the profile asks for ${this.#graph.binMs / 1000}s`;
+      return problem('EvidenceBinsDiffer', message);
+    }
+    this.#graph.restore(evidence, memory.recent);
+    this.#ingest.restore(memory);
+    return positions;
+  }
+
+  /** Saves every so often until aborted; `close` saves the rest. Rejects only for bugs. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let lastMs = this.#clock.now(); !signal.aborted; ) {
+      try {
+        await this.#clock.sleep(Math.min(tickMs, this.#flushMs), signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return;
+      }
+      const now = this.#clock.now();
+      if (now - lastMs < this.#flushMs && this.#graph.changedConnections < mostChanges) continue;
+      lastMs = now;
+      await this.save();
+    }
+  }
+
+  /** Saves what changed since the last time. A store that fails is told in `health`, and tried again the next time. */
+  async save(): Promise<void> {
+    await this.#saving;
+    this.#saving = this.#saveNow();
+    await this.#saving;
+  }
+
+  /** Saves the rest and closes the store; after the ingest has ended. */
+  async close(): Promise<void> {
+    await this.save();
+    await this.#store.close();
+  }
+
+  async #saveNow(): Promise<void> {
+    try {
+      // what failed before is a step of its own: what it holds was taken together
+      if (this.#pending !== undefined) await this.#write(this.#pending);
+      this.#pending = this.#take();
+      await this.#write(this.#pending);
+      this.#lastSavedMs = this.#clock.now();
+      this.#failure = undefined;
+    } catch (error) {
+      if (!(error instanceof Error) || !('problem' in error)) throw error;
+      this.#failure = error.message;
+    }
+  }
+
+  async #write({ changes, positions, memory }: Checkpoint): Promise<void> {
+    await this.#store.save(changes, positions, memory);
+    this.#pending = undefined;
+  }
+
+  #take(): Checkpoint {
+    const { delta, recent } = this.#graph.takeChanges();
+    const { positions, held, observed } = this.#ingest.checkpoint();
+    return { changes: delta, positions, memory: { recent, held, observed } };
+  }
+}

@@ -1,0 +1,329 @@
+import { FlowAttributor, type ObservedAddresses } from './attribution/attribute-flow.ts';
+import type { TrafficGraph } from './graph/traffic-graph.ts';
+import { HeldFlows } from './held-flows.ts';
+import type { Cluster } from './model/cluster.ts';
+import type { Endpoint, UnknownReason } from './model/endpoint.ts';
+import type { Flow } from './model/flow.ts';
+import type { Sighting } from './model/sighting.ts';
+import type { Clock, ClusterView, FlowBatch, FlowSource, IngestMemory, SourcePosition } from './ports.ts';
+
+export interface LiveIngestOptions {
+  readonly view: ClusterView;
+  readonly graph: TrafficGraph;
+  readonly clock: Clock;
+  /** How long a flow waits for its owner to be known, counted from the flow. @default 2000 */
+  readonly graceMs?: number;
+  /** So many flows may wait at once. @default 10000 */
+  readonly mostHeld?: number;
+  /** Called for each sighting that was counted, on the hot path: it must be quick. */
+  readonly onSighting?: (sighting: Sighting) => void;
+}
+
+/** How a flow source fares. */
+export interface SourceHealth {
+  readonly name: string;
+  /** `ended`: it has no more; `failed`: given up, as asking again cannot help; `retrying`: asked again soon. */
+  readonly state: 'running' | 'ended' | 'failed' | 'retrying';
+  /** Why, in words; empty while it runs. */
+  readonly message: string;
+  /** Time of its latest flow; undefined: none yet. */
+  readonly lastFlowMs: number | undefined;
+}
+
+export interface IngestCounters {
+  readonly records: number;
+  /** Flows that were counted; those that wait are not among them. */
+  readonly flows: number;
+  readonly rejected: number;
+  /** Reports of lost, missing or sampled events. */
+  readonly losses: number;
+  /** Flows with a side that nobody is known to own, by the reason. */
+  readonly unattributed: ReadonlyMap<UnknownReason, number>;
+  /** Flows whose source names another owner than the inventory has for the address. */
+  readonly contradictions: number;
+  /** Flows that wait now for their owner to be known. */
+  readonly held: number;
+  /** How often the attribution was made anew because the cluster had changed. */
+  readonly attributions: number;
+}
+
+/** Addresses that a source named are kept up to this number. */
+const mostObserved = 10_000;
+const firstRetryMs = 1_000;
+const longestRetryMs = 60_000;
+/** After making the attribution anew, at least so many times as long is spent on flows. */
+const flowShare = 3;
+/** So many flows may wait for the attribution before sources have to wait too. */
+const mostQueued = 50_000;
+/** Looks after flows that wait so often. */
+const heldTickMs = 250;
+
+/**
+ * Reads any number of sources at once into one graph. A flow is attributed by the cluster as it is when the flow is
+ * counted: after a change of the cluster, flows wait until the attribution was made anew. A source that fails is asked
+ * again, and never takes the others down.
+ */
+export class LiveIngest {
+  readonly #view: ClusterView;
+  readonly #graph: TrafficGraph;
+  readonly #clock: Clock;
+  readonly #onSighting: ((sighting: Sighting) => void) | undefined;
+  readonly #held: HeldFlows;
+  readonly #health = new Map<string, SourceHealth>();
+  readonly #positions = new Map<string, SourcePosition>();
+  readonly #unattributed = new Map<UnknownReason, number>();
+  readonly #apiServer = new Set<string>();
+  readonly #nodes = new Set<string>();
+  #attributor: FlowAttributor | undefined;
+  #cluster: Cluster | undefined;
+  #stale = true;
+  /** No attribution is made before this. */
+  #notBeforeMs = 0;
+  /** Batches that wait for the attribution to be made anew, in the order of their arrival. */
+  #queue: QueuedBatch[] = [];
+  #queuedFlows = 0;
+  #draining: Promise<void> | undefined;
+  readonly #bug = Promise.withResolvers<never>();
+  #records = 0;
+  #flows = 0;
+  #rejected = 0;
+  #losses = 0;
+  #contradictions = 0;
+  #attributions = 0;
+
+  constructor({ view, graph, clock, graceMs = 2_000, mostHeld = 10_000, onSighting }: LiveIngestOptions) {
+    this.#view = view;
+    this.#graph = graph;
+    this.#clock = clock;
+    this.#onSighting = onSighting;
+    this.#held = new HeldFlows(graceMs, mostHeld);
+  }
+
+  get counters(): IngestCounters {
+    return {
+      records: this.#records,
+      flows: this.#flows,
+      rejected: this.#rejected,
+      losses: this.#losses,
+      unattributed: new Map(this.#unattributed),
+      contradictions: this.#contradictions,
+      held: this.#held.size,
+      attributions: this.#attributions,
+    };
+  }
+
+  get health(): readonly SourceHealth[] {
+    return [...this.#health.values()];
+  }
+
+  /** What sources said about the cluster's own addresses, from whatever cluster they were attributed with. */
+  get observed(): ObservedAddresses {
+    this.#noteObserved();
+    return { apiServer: [...this.#apiServer].sort(), nodes: [...this.#nodes].sort() };
+  }
+
+  /** Takes over what an earlier process knew; before `run`. */
+  restore({ held, observed }: Pick<IngestMemory, 'held' | 'observed'>): void {
+    for (const ip of observed.apiServer) this.#apiServer.add(ip);
+    for (const ip of observed.nodes) this.#nodes.add(ip);
+    this.#held.restore(held);
+  }
+
+  /**
+   * What must be saved together with the graph's changes, taken at the same moment: how far sources were read, and what is
+   * known beside. Between two batches, so that all of a batch is in it or nothing.
+   */
+  checkpoint(): { readonly positions: ReadonlyMap<string, SourcePosition> } & Omit<IngestMemory, 'recent'> {
+    const positions = new Map(this.#positions);
+    this.#positions.clear();
+    return { positions, held: this.#held.flows, observed: this.observed };
+  }
+
+  /** Reads until aborted, or until all sources have ended or failed for good. Rejects only for bugs. */
+  async run(sources: readonly FlowSource[], signal: AbortSignal): Promise<void> {
+    const unsubscribe = this.#view.subscribe(({ kind }) => {
+      if (kind === 'cluster' || kind === 'profile') this.#stale = true;
+    });
+    const aborted = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => aborted.resolve(), { once: true });
+    if (signal.aborted) aborted.resolve();
+    try {
+      await Promise.race([this.#view.synced, aborted.promise]);
+      const reading = this.#readAll(sources, signal);
+      await Promise.race([reading, this.#bug.promise]);
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  async #readAll(sources: readonly FlowSource[], signal: AbortSignal): Promise<void> {
+    let open = sources.length;
+    const reading = sources.map(async (source) => {
+      await this.#read(source, signal);
+      open--;
+    });
+    while (!signal.aborted && (open > 0 || this.#queue.length + this.#held.size > 0)) {
+      await pause(this.#clock, heldTickMs, signal);
+      if (this.#queue.length > 0 || this.#held.isDue(this.#clock.now())) await this.#drain(signal);
+    }
+    await Promise.all(reading);
+  }
+
+  async #read(source: FlowSource, signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      this.#tell(source, 'running', '');
+      const batches = source.batches(signal)[Symbol.asyncIterator]();
+      const failure = await this.#readUntilFailure(source, batches, signal, () => {
+        failures = 0;
+      });
+      if (signal.aborted) return;
+      if (failure === undefined) return this.#tell(source, 'ended', '');
+      if (isFinal(failure)) return this.#tell(source, 'failed', failure.message);
+      const delayMs = Math.min(firstRetryMs * 2 ** failures, longestRetryMs);
+      this.#tell(source, 'retrying', failure.message);
+      await pause(this.#clock, delayMs, signal);
+    }
+  }
+
+  /** Undefined when the source ended. */
+  async #readUntilFailure(
+    source: FlowSource,
+    batches: AsyncIterator<FlowBatch>,
+    signal: AbortSignal,
+    onBatch: () => void,
+  ): Promise<Error | undefined> {
+    for (;;) {
+      let next: IteratorResult<FlowBatch>;
+      try {
+        next = await batches.next();
+      } catch (error) {
+        return error instanceof Error ? error : new Error(String(error));
+      }
+      if (next.done === true) return undefined;
+      if (signal.aborted) {
+        await batches.return?.();
+        return undefined;
+      }
+      onBatch();
+      await this.#deliver(source, next.value, signal);
+    }
+  }
+
+  /** Counts a batch, now or when the attribution is what the cluster is. */
+  async #deliver(source: FlowSource, batch: FlowBatch, signal: AbortSignal): Promise<void> {
+    this.#queue.push({ source, batch });
+    this.#queuedFlows += batch.flows.length;
+    const draining = this.#drain(signal);
+    if (this.#queuedFlows > mostQueued) await draining;
+  }
+
+  #drain(signal: AbortSignal): Promise<void> {
+    this.#draining ??= this.#countQueue(signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#bug.reject(error as Error);
+      })
+      .finally(() => {
+        this.#draining = undefined;
+      });
+    return this.#draining;
+  }
+
+  async #countQueue(signal: AbortSignal): Promise<void> {
+    if (this.#stale) await this.#renew(signal);
+    const queue = this.#queue;
+    this.#queue = [];
+    this.#queuedFlows = 0;
+    for (const { source, batch } of queue) this.#take(source, batch);
+    const now = this.#clock.now();
+    if (this.#held.isDue(now)) this.#held.settle(now, (flow, due) => due && this.#count(flow, false));
+  }
+
+  /** Makes the attribution anew if the cluster changed, not before enough time has gone into flows since the last time. */
+  async #renew(signal: AbortSignal): Promise<void> {
+    const waitMs = this.#notBeforeMs - this.#clock.now();
+    if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
+    const startMs = this.#clock.now();
+    this.#stale = false;
+    const cluster = this.#view.cluster();
+    if (cluster === this.#cluster) return;
+    this.#noteObserved();
+    this.#cluster = cluster;
+    this.#attributor = new FlowAttributor(cluster);
+    this.#attributions++;
+    this.#held.settle(startMs, (flow, due) => this.#count(flow, !due));
+    const endMs = this.#clock.now();
+    this.#notBeforeMs = endMs + flowShare * (endMs - startMs);
+  }
+
+  #take(source: FlowSource, { flows, losses, rejected, records, position }: FlowBatch): void {
+    const now = this.#clock.now();
+    for (const flow of flows) {
+      if (!this.#count(flow, true) && !this.#held.hold(flow, now)) this.#count(flow, false);
+    }
+    for (const loss of losses) this.#graph.loss(loss);
+    this.#records += records;
+    this.#rejected += rejected.length;
+    this.#losses += losses.length;
+    if (position !== undefined) this.#positions.set(source.name, position);
+    const latest = flows.at(-1)?.endMs;
+    const health = this.#health.get(source.name);
+    if (latest !== undefined && health !== undefined) {
+      this.#health.set(source.name, { ...health, lastFlowMs: Math.max(latest, health.lastFlowMs ?? latest) });
+    }
+  }
+
+  /** Counts a flow, unless it `mayWait` and a side of it may become known; false: it was not counted. */
+  #count(flow: Flow, mayWait: boolean): boolean {
+    const attributor = this.#attributor as FlowAttributor;
+    const before = attributor.contradictions;
+    const sighting = attributor.attribute(flow);
+    const { endpoint: client } = sighting.client;
+    const { endpoint: server } = sighting.server;
+    if (mayWait && (mayBecomeKnown(client) || mayBecomeKnown(server))) return false;
+    this.#contradictions += attributor.contradictions - before;
+    this.#countUnknown(client);
+    this.#countUnknown(server);
+    this.#flows++;
+    this.#graph.observe(sighting, flow.node);
+    this.#onSighting?.(sighting);
+    return true;
+  }
+
+  #countUnknown(endpoint: Endpoint): void {
+    if (endpoint.kind !== 'unknown') return;
+    this.#unattributed.set(endpoint.reason, (this.#unattributed.get(endpoint.reason) ?? 0) + 1);
+  }
+
+  #noteObserved(): void {
+    const { apiServer = [], nodes = [] } = this.#attributor?.observed ?? {};
+    for (const ip of apiServer) if (this.#apiServer.size < mostObserved) this.#apiServer.add(ip);
+    for (const ip of nodes) if (this.#nodes.size < mostObserved) this.#nodes.add(ip);
+  }
+
+  #tell({ name }: FlowSource, state: SourceHealth['state'], message: string): void {
+    this.#health.set(name, { name, state, message, lastFlowMs: this.#health.get(name)?.lastFlowMs });
+  }
+}
+
+interface QueuedBatch {
+  readonly source: FlowSource;
+  readonly batch: FlowBatch;
+}
+
+/** The watch may tell in a moment who this is. */
+function mayBecomeKnown(endpoint: Endpoint): boolean {
+  return endpoint.kind === 'unknown' && (endpoint.reason === 'no-owner' || endpoint.reason === 'not-in-inventory');
+}
+
+function isFinal(failure: Error): boolean {
+  return 'retryable' in failure && failure.retryable === false;
+}
+
+/** Sleeps, and ends early without a failure when aborted. */
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
