@@ -17,6 +17,8 @@ export interface LiveIngestOptions {
   readonly mostHeld?: number;
   /** Called for each sighting that was counted, on the hot path: it must be quick. */
   readonly onSighting?: (sighting: Sighting) => void;
+  /** Called with each new value of the cluster, before any flow is attributed with it. */
+  readonly onCluster?: (cluster: Cluster) => void;
 }
 
 /** How a flow source fares. */
@@ -68,6 +70,7 @@ export class LiveIngest {
   readonly #graph: TrafficGraph;
   readonly #clock: Clock;
   readonly #onSighting: ((sighting: Sighting) => void) | undefined;
+  readonly #onCluster: ((cluster: Cluster) => void) | undefined;
   readonly #held: HeldFlows;
   readonly #health = new Map<string, SourceHealth>();
   readonly #positions = new Map<string, SourcePosition>();
@@ -91,11 +94,13 @@ export class LiveIngest {
   #contradictions = 0;
   #attributions = 0;
 
-  constructor({ view, graph, clock, graceMs = 2_000, mostHeld = 10_000, onSighting }: LiveIngestOptions) {
+  constructor(options: LiveIngestOptions) {
+    const { view, graph, clock, graceMs = 2_000, mostHeld = 10_000, onSighting, onCluster } = options;
     this.#view = view;
     this.#graph = graph;
     this.#clock = clock;
     this.#onSighting = onSighting;
+    this.#onCluster = onCluster;
     this.#held = new HeldFlows(graceMs, mostHeld);
   }
 
@@ -250,6 +255,7 @@ export class LiveIngest {
     this.#cluster = cluster;
     this.#attributor = new FlowAttributor(cluster);
     this.#attributions++;
+    this.#onCluster?.(cluster);
     this.#held.settle(startMs, (flow, due) => this.#count(flow, !due));
     const endMs = this.#clock.now();
     this.#notBeforeMs = endMs + flowShare * (endMs - startMs);
