@@ -6,6 +6,7 @@ import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { connectivityCommand } from './commands/connectivity.ts';
+import { controllerCommand } from './commands/controller.ts';
 import { deviationsCommand } from './commands/deviations.ts';
 import { diffCommand } from './commands/diff.ts';
 import { editCommand } from './commands/edit.ts';
@@ -43,7 +44,7 @@ function program(terminal: Terminal, version: string, connect: Connect): Command
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', exitCodeHelp);
-  for (const [heading, commands] of commandGroups(terminal, connect, () => root)) {
+  for (const [heading, commands] of commandGroups(terminal, version, connect, () => root)) {
     for (const command of commands) root.addCommand(command.copyInheritedSettings(root).helpGroup(heading));
   }
   root.addCommand(completeCommand(terminal, connect).copyInheritedSettings(root), { hidden: true });
@@ -53,6 +54,7 @@ function program(terminal: Terminal, version: string, connect: Connect): Command
 /** In the order in which `nanoseg --help` lists them. */
 function commandGroups(
   terminal: Terminal,
+  version: string,
   connect: Connect,
   root: () => Command,
 ): readonly (readonly [heading: string, commands: readonly Command[]])[] {
@@ -83,6 +85,7 @@ function commandGroups(
     [
       operation,
       [
+        controllerCommand(terminal, version),
         statusCommand(terminal, connect),
         deviationsCommand(terminal, connect),
         auditCommand(terminal, connect),

@@ -1,7 +1,9 @@
 import type { ClusterStudy } from './cluster-study.ts';
+import type { Endpoint } from './model/endpoint.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyProposal } from './model/policy-proposal.ts';
 import type { RollbackGuard } from './model/profile.ts';
+import type { Sighting } from './model/sighting.ts';
 import type { WorkloadKey } from './model/workload.ts';
 import { isReservedName, learningNamePrefix } from './policy/policy-names.ts';
 import { readPolicyText } from './policy-text.ts';
@@ -19,6 +21,7 @@ export class FlowWatch {
   readonly #readyBefore = new Map<string, readonly string[]>();
   readonly #since = new Map<string, { readonly digest: string; readonly sinceMs: number }>();
   readonly #workloads = new Map<string, readonly WorkloadKey[]>();
+  #known: ReadonlyMap<WorkloadKey, number> = new Map();
   #beside:
     | { readonly policies: readonly NetworkPolicy[]; readonly byNamespace: Map<string, NetworkPolicy[]> }
     | undefined;
@@ -29,9 +32,20 @@ export class FlowWatch {
     this.#clock = clock;
   }
 
-  /** To be called with each new value of the cluster, before flows are attributed with it. */
+  /** To be called with each new value of the cluster. */
   renew(study: ClusterStudy): void {
-    this.#judge.setWorld(study.worldOf(this.#view.clusterProfile().profile));
+    const world = study.worldOf(this.#view.clusterProfile().profile);
+    this.#known = world.index.position;
+    this.#judge.setWorld(world);
+  }
+
+  /** Judges one flow; workloads that came after the last renewal are not judged yet. */
+  observe(sighting: Sighting): void {
+    if (this.#knows(sighting.client.endpoint) && this.#knows(sighting.server.endpoint)) this.#judge.observe(sighting);
+  }
+
+  #knows(endpoint: Endpoint): boolean {
+    return endpoint.kind !== 'workload' || this.#known.has(endpoint.workload);
   }
 
   /** Judges flows against the proposal as it is now, from now on. */

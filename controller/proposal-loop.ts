@@ -30,6 +30,7 @@ import type {
   ObjectStore,
   ViewChange,
 } from './ports.ts';
+import { OwnWrites } from './own-writes.ts';
 import type { Making, ProposalStudy } from './proposal-study.ts';
 import { adoptedRevision } from './reconcile/adopted-revision.ts';
 import { belongsTo, driftOf, type PolicyWriter, putInForce } from './reconcile/apply-policies.ts';
@@ -63,6 +64,8 @@ export interface LoopParts {
   readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
   /** Whose decisions never count. */
   readonly controllerUser: string | undefined;
+  /** All keys were looked at, for the how-manieth time. */
+  readonly onRound?: (number: number, proposals: ReadonlyMap<string, ProposalStatus>) => void;
 }
 
 export interface LoopOptions {
@@ -86,10 +89,10 @@ export class ProposalLoop {
   readonly #parts: LoopParts;
   readonly #options: LoopOptions;
   readonly #queue: WorkQueue;
-  /** What was just written, until the view has caught up. */
-  readonly #written = new Map<string, PolicyProposal>();
+  readonly #written = new OwnWrites();
   readonly #figuresAt = new Map<string, number>();
-  readonly #states = new Map<string, ProposalState>();
+  /** As written last, by key. */
+  readonly #statuses = new Map<string, ProposalStatus>();
   #study: ProposalStudy | undefined;
   #refreshed = 0;
 
@@ -97,11 +100,6 @@ export class ProposalLoop {
     this.#parts = parts;
     this.#options = options;
     this.#queue = new WorkQueue({ clock: parts.clock, random: parts.random });
-  }
-
-  /** How often all keys were looked at since the start. */
-  get refreshed(): number {
-    return this.#refreshed;
   }
 
   /** Rejects with what is no user's and no network's fault. */
@@ -120,7 +118,7 @@ export class ProposalLoop {
     switch (change.kind) {
       case 'proposal': {
         const key = `${change.namespace}/${change.name}`;
-        this.#written.delete(key);
+        this.#written.noticed(key, this.#stored(change.namespace, change.name));
         this.#queue.add(key);
         break;
       }
@@ -158,14 +156,11 @@ export class ProposalLoop {
         if (signal.aborted) return;
         this.#queue.add(key);
       }
-      metrics.proposals(
-        Map.groupBy(this.#states.values(), (state) => state)
-          .entries()
-          .reduce((counts, [state, all]) => counts.set(state, all.length), new Map<ProposalState, number>()),
-      );
+      metrics.proposals(countStates(this.#statuses.values()));
       metrics.waiting(this.#queue.size());
       while (this.#queue.size() > 0 && !signal.aborted) await clock.sleep(5, signal).catch(() => undefined);
-      this.#refreshed++;
+      if (signal.aborted) return;
+      this.#parts.onRound?.(++this.#refreshed, this.#statuses);
       // a round that takes long leaves most of the time to others
       const tookMs = clock.now() - startedMs;
       const restMs = Math.max(this.#options.refreshMs - tookMs, restPerRound * tookMs);
@@ -204,7 +199,7 @@ export class ProposalLoop {
       return await this.#reconcile(key);
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error;
-      this.#written.delete(key);
+      this.#written.forget(key);
       const again = error.retryable || error.code === 'Conflict' || error.code === 'AlreadyExists';
       if (again || error.code === 'NotFound') return retry(error);
       return stop(problem('ApplyRefused', error.message, key));
@@ -217,7 +212,7 @@ export class ProposalLoop {
     const { profile, origin } = view.profileOf(namespace);
     if (view.stopped(namespace) !== undefined || profile.mode === 'observe') return done;
     const study = (this.#study ??= this.#parts.study());
-    const known = this.#written.get(key) ?? this.#stored(namespace, name);
+    const known = this.#written.latest(key) ?? this.#stored(namespace, name);
     const making = study.make(key, known);
     if (making.kind === 'none' && making.joint !== undefined) this.#queue.add(making.joint);
     const proposal = await this.#withText(key, known, making, study);
@@ -289,7 +284,7 @@ export class ProposalLoop {
         if (made === undefined) return stored;
         this.#parts.leadership.assertHeld();
         const written = await this.#writeText(made, stored);
-        this.#written.set(key, written);
+        this.#written.written(key, written);
         const subject = { kind: 'PolicyProposal', namespace: made.namespace, name: made.name };
         const message =
           choice.because === 'new'
@@ -439,7 +434,7 @@ export class ProposalLoop {
       leadership.assertHeld();
       await this.#writeStatus(key, proposal, plan.status);
     }
-    this.#states.set(key, plan.status.state);
+    this.#statuses.set(key, plan.status);
     const untilMs = facts.judgement.untilMs;
     const waits = [plan.againMs, untilMs === undefined ? undefined : Math.max(0, untilMs - clock.now())].filter(
       (ms) => ms !== undefined,
@@ -469,7 +464,7 @@ export class ProposalLoop {
   async #writeStatus(key: string, proposal: PolicyProposal, status: ProposalStatus): Promise<PolicyProposal> {
     this.#parts.leadership.assertHeld();
     const written = await this.#parts.store.updateStatus<PolicyProposal>({ ...proposal, status });
-    this.#written.set(key, written);
+    this.#written.written(key, written);
     this.#figuresAt.set(key, this.#parts.clock.now());
     return written;
   }
@@ -490,7 +485,7 @@ export class ProposalLoop {
       .filter(({ metadata, status }) => metadata.namespace === namespace && status?.enforced !== undefined);
     const isolated = new Set(enforced.flatMap((each) => study.workloadsOf(each)));
     const records = await tendAllowances({
-      closing: this.#written.get(key) ?? proposal,
+      closing: this.#written.latest(key) ?? proposal,
       profile,
       naming: study.analyst.study.naming,
       isProtected: (workload) => isolated.has(workload),
@@ -523,9 +518,11 @@ export class ProposalLoop {
   /** Has live flows judged against what stands in the proposal and what is in force. */
   #follow(key: string, study: ProposalStudy): void {
     const [namespace = '', name = ''] = key.split('/');
-    const proposal = this.#written.get(key) ?? this.#stored(namespace, name);
-    if (proposal === undefined) this.#parts.flows.forget(key);
-    else this.#parts.flows.follow(key, proposal, study.workloadsOf(proposal));
+    const proposal = this.#written.latest(key) ?? this.#stored(namespace, name);
+    if (proposal === undefined) {
+      this.#parts.flows.forget(key);
+      this.#statuses.delete(key);
+    } else this.#parts.flows.follow(key, proposal, study.workloadsOf(proposal));
   }
 
   #stored(namespace: string, name: string): PolicyProposal | undefined {
@@ -573,6 +570,12 @@ const alarming: ReadonlySet<string> = new Set([
   'NotEnforced',
   'Retired',
 ]);
+
+function countStates(statuses: Iterable<ProposalStatus>): Map<ProposalState, number> {
+  const counts = new Map<ProposalState, number>();
+  for (const { state } of statuses) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return counts;
+}
 
 function approvedAtMs(judgement: ApprovalJudgement, nowMs: number): number {
   return Math.max(...judgement.given.map(({ time }) => Date.parse(time)), 0) || nowMs;

@@ -1,0 +1,105 @@
+import { ZodError } from 'zod';
+import type { ControllerConfigInput } from '../controller/config.ts';
+import { counted } from '../controller/model/counted.ts';
+import type { ProposalStatus } from '../controller/model/policy-proposal.ts';
+import { problem } from '../controller/model/problem.ts';
+import type { Notifier } from '../controller/ports.ts';
+import type { Round } from '../controller/compose.ts';
+import { InputError, type Terminal } from './terminal.ts';
+
+export type ControllerRun = (config: ControllerConfigInput, version: string, terminal: Terminal) => Promise<void>;
+
+/** Runs the controller until a signal ends the process, or until everything was looked at with `once`. */
+export const controllerRun: ControllerRun = async (input, version, terminal) => {
+  // only this command needs all of the adapters
+  const [{ controllerConfig }, { ControllerProblem, runController }, { pino, destination }] = await Promise.all([
+    import('../controller/config.ts'),
+    import('../controller/compose.ts'),
+    import('pino'),
+  ]);
+  const config = configured(() => controllerConfig(input));
+  const stop = new AbortController();
+  const ended = () => stop.abort();
+  process.once('SIGINT', ended).once('SIGTERM', ended);
+  const log = pino(
+    { base: null, level: config.logLevel, redact: ['*.token', '*.secret'] },
+    destination({ fd: 2, sync: true }),
+  );
+  const summary = new Summary(terminal, config.workspace);
+  try {
+    await runController(
+      {
+        config,
+        version,
+        log,
+        notifier: silent,
+        onRound: (round) => {
+          if (config.workspace !== undefined) summary.tell(round);
+          if (config.once && round.caughtUp && summary.settled(round)) stop.abort();
+        },
+      },
+      stop.signal,
+    );
+  } catch (error) {
+    if (error instanceof ControllerProblem) throw new InputError([error.problem]);
+    throw error;
+  } finally {
+    process.off('SIGINT', ended).off('SIGTERM', ended);
+  }
+};
+
+const silent: Notifier = { notify: () => undefined, close: async () => undefined };
+
+function configured<Config>(make: () => Config): Config {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof ZodError)) throw error;
+    throw new InputError(
+      error.issues.map(({ path, message }) => problem('ArgumentInvalid', `${path.join('.')}: ${message}`)),
+    );
+  }
+}
+
+/** Tells a person how things stand whenever that has changed. */
+class Summary {
+  readonly #terminal: Terminal;
+  readonly #workspace: string | undefined;
+  #told = '';
+  #before = '';
+
+  constructor(terminal: Terminal, workspace: string | undefined) {
+    this.#terminal = terminal;
+    this.#workspace = workspace;
+  }
+
+  tell({ view, proposals, connections, caughtUp }: Round): void {
+    const lines = [
+      `nanoseg  watching ${this.#workspace ?? 'the cluster'}  ${counted(view.cluster().workloads.size, 'workload')}  ${counted(connections, 'connection')}`,
+      `proposals: ${stateWords([...proposals.values()])}`,
+    ].join('\n');
+    if (!caughtUp || lines === this.#told) return;
+    this.#told = lines;
+    this.#terminal.out(`${lines}\n`);
+  }
+
+  /** The same states in two rounds, one after the other. */
+  settled({ proposals }: Round): boolean {
+    const now = [...proposals]
+      .map(([key, { digest, state }]) => `${key} ${digest} ${state}`)
+      .sort()
+      .join('\n');
+    const same = now === this.#before;
+    this.#before = now;
+    return same;
+  }
+}
+
+function stateWords(proposals: readonly ProposalStatus[]): string {
+  if (proposals.length === 0) return 'none yet';
+  const states = Map.groupBy(proposals, ({ state }) => state);
+  return [...states]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([state, all]) => `${all.length} ${state}`)
+    .join(', ');
+}

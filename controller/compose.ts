@@ -1,0 +1,459 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { AdmissionServer } from './adapters/admission/admission-server.ts';
+import { verifyStamp } from './adapters/admission/approval-stamp.ts';
+import { keepWebhookInstalled } from './adapters/admission/install-webhook.ts';
+import { KeyRing, serviceHosts } from './adapters/admission/key-ring.ts';
+import { ConfigMapAuditLog } from './adapters/audit/config-map-audit-log.ts';
+import { FileAuditLog } from './adapters/audit/file-audit-log.ts';
+import { serveProbes } from './adapters/http/probe-server.ts';
+import { keepFields } from './adapters/inventory/keep-fields.ts';
+import { LiveInventory } from './adapters/inventory/live-inventory.ts';
+import { createEventRecorder } from './adapters/kubernetes/event-recorder.ts';
+import { createKubeClient, type KubeClient } from './adapters/kubernetes/kube-client.ts';
+import { createLeaseLeadership } from './adapters/kubernetes/lease-leadership.ts';
+import { createKubernetesFeed } from './adapters/kubernetes/object-feed.ts';
+import { createKubernetesObjectStore } from './adapters/kubernetes/object-store.ts';
+import { ownIdentity } from './adapters/kubernetes/own-identity.ts';
+import { MemoryConnectionStore } from './adapters/memory/memory-connection-store.ts';
+import { ControllerMetrics } from './adapters/prometheus/metrics.ts';
+import { SqliteConnectionStore } from './adapters/sqlite/sqlite-connection-store.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { DirectoryFeed } from './adapters/workspace/directory-feed.ts';
+import { DirectoryLock } from './adapters/workspace/directory-lock.ts';
+import { DirectoryStore } from './adapters/workspace/directory-store.ts';
+import { EventFile } from './adapters/workspace/event-file.ts';
+import { ManifestFolders } from './adapters/workspace/manifest-folders.ts';
+import { volatileFolder } from './adapters/workspace/workspace-lock.ts';
+import { Analyst } from './analyst.ts';
+import { type ClusterStudy, clusterStudy } from './cluster-study.ts';
+import type { ControllerConfig } from './config.ts';
+import { EvidenceKeeper } from './evidence-keeper.ts';
+import { FlowFiles } from './flow-files.ts';
+import { FlowWatch } from './flow-watch.ts';
+import { TrafficGraph } from './graph/traffic-graph.ts';
+import { LiveIngest } from './live-ingest.ts';
+import { type Cluster, withObserved } from './model/cluster.ts';
+import type { ProposalStatus } from './model/policy-proposal.ts';
+import type { ApprovalSpec } from './model/policy-approval.ts';
+import type { Problem } from './model/problem.ts';
+import { dialect } from './policy/dialects/dialects.ts';
+import type {
+  AuditLog,
+  ConnectionStore,
+  EventRecorder,
+  Leadership,
+  Notifier,
+  ObjectFeed,
+  ObjectStore,
+} from './ports.ts';
+import { closingProposalName } from './made-proposal.ts';
+import { ProposalLoop } from './proposal-loop.ts';
+import { ProposalStudy } from './proposal-study.ts';
+import { FlowJudge } from './reconcile/flow-judge.ts';
+
+/** What stands behind the ports: a cluster, or a workspace directory. */
+interface Backend {
+  readonly feed: ObjectFeed;
+  /** Aborting the signal cuts off writes under way. */
+  readonly storeFor: (signal: AbortSignal) => ObjectStore;
+  readonly leadership: Leadership;
+  readonly audit: AuditLog;
+  readonly events: EventRecorder;
+  readonly openEvidence: () => Promise<ConnectionStore>;
+  readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
+  readonly controllerUser: string | undefined;
+  /** Why approvals cannot be stamped now, or undefined. */
+  readonly unready: () => string | undefined;
+  /** What runs beside the loop, on every replica. Rejects only for bugs. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** One round of looking at everything. */
+export interface Round {
+  readonly number: number;
+  /** By `namespace/name`. */
+  readonly proposals: ReadonlyMap<string, ProposalStatus>;
+  readonly view: LiveInventory;
+  readonly ingest: LiveIngest;
+  readonly connections: number;
+  /** All that is in the flow files was read before the round began. */
+  readonly caughtUp: boolean;
+}
+
+export interface ControllerParts {
+  readonly config: ControllerConfig;
+  readonly version: string;
+  readonly log: Logger;
+  readonly notifier: Notifier;
+  readonly onRound?: (round: Round) => void;
+  /** The address on which probes answer is known. */
+  readonly onHealthPort?: (port: number) => void;
+}
+
+/** A fault that ends the controller before it began: a problem that a person can repair. */
+export class ControllerProblem extends Error {
+  readonly problem: Problem;
+
+  constructor(found: Problem) {
+    super(found.message);
+    this.name = 'ControllerProblem';
+    this.problem = found;
+  }
+}
+
+const identity = `${hostname()}-${randomUUID().slice(0, 8)}`;
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Runs a controller until aborted. Rejects for what nobody outside of it can repair, and with ControllerProblem. */
+export async function runController(parts: ControllerParts, signal: AbortSignal): Promise<void> {
+  const { config, log } = parts;
+  const stop = new AbortController();
+  const running = AbortSignal.any([signal, stop.signal]);
+  const metrics = new ControllerMetrics();
+  const view = new LiveInventory({ ownNamespace: config.ownNamespace, clock: systemClock });
+  const backend = await (config.workspace === undefined
+    ? clusterBackend(parts, running)
+    : workspaceBackend(config.workspace, parts));
+  let synced = false;
+  void view.synced.then(() => (synced = true));
+  const health =
+    config.health &&
+    (await serveProbes(config.health.port, config.health.host, {
+      unready: () => (synced ? backend.unready() : 'the cluster has not been read yet'),
+      metrics: () => metrics.text(),
+    }));
+  if (health) parts.onHealthPort?.(health.port);
+  const observer = new Observer(parts, view, metrics);
+  const isShared = config.workspace === undefined;
+  try {
+    const tasks = [
+      backend.feed.run(view.sink, running),
+      backend.run(running),
+      // every replica of a cluster observes and has evidence of its own; a workspace has one file of it
+      ...(isShared ? [observer.run(backend, running)] : []),
+      backend.leadership.run(async (lead) => {
+        metrics.leading(true);
+        log.info({ identity }, 'leading');
+        const leading = AbortSignal.any([lead, running]);
+        try {
+          await Promise.all([
+            ...(isShared ? [] : [observer.run(backend, leading)]),
+            observer.started.then(() => observer.loop(backend, leading).run(leading)),
+          ]);
+        } finally {
+          metrics.leading(false);
+          log.info({ identity }, 'not leading any more');
+        }
+      }, running),
+    ].map((task) => task.catch((error: unknown) => fail(error, running, stop)));
+    await Promise.all(tasks);
+  } finally {
+    stop.abort();
+    await parts.notifier.close(systemClock.now() + 5_000);
+    await backend.close();
+    await health?.close();
+  }
+}
+
+/** One part that fails ends all of them. */
+function fail(error: unknown, running: AbortSignal, stop: AbortController): void {
+  if (running.aborted && isAbort(error)) return;
+  stop.abort();
+  throw error;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'LeaseLost');
+}
+
+/** Flows in, evidence kept, and looks at both for the loop. */
+class Observer {
+  readonly started: Promise<void>;
+  readonly #parts: ControllerParts;
+  readonly #view: LiveInventory;
+  readonly #metrics: ControllerMetrics;
+  readonly #flows: FlowWatch;
+  readonly #begun = Promise.withResolvers<void>();
+  #graph: TrafficGraph | undefined;
+  #ingest: LiveIngest | undefined;
+  #files: FlowFiles | undefined;
+  #study: ClusterStudy | undefined;
+  #analyst: Analyst | undefined;
+  #observed: { readonly of: Cluster; readonly addresses: string; readonly cluster: Cluster } | undefined;
+
+  constructor(parts: ControllerParts, view: LiveInventory, metrics: ControllerMetrics) {
+    this.#parts = parts;
+    this.#view = view;
+    this.#metrics = metrics;
+    this.#flows = new FlowWatch(new FlowJudge(), view, systemClock);
+    this.started = this.#begun.promise;
+  }
+
+  async run({ openEvidence }: Backend, signal: AbortSignal): Promise<void> {
+    const { config, log } = this.#parts;
+    await Promise.race([this.#view.synced, aborted(signal)]);
+    if (signal.aborted) return this.#begun.resolve();
+    for (const found of this.#view.problems()) log.warn({ problem: found }, 'a part of the input cannot be used');
+    const { binMs } = this.#view.clusterProfile().profile.learning;
+    const graph = new TrafficGraph({ binMs, saved: true });
+    const ingest = new LiveIngest({
+      view: this.#view,
+      graph,
+      clock: systemClock,
+      onSighting: (sighting) => this.#flows.observe(sighting),
+    });
+    const store = await openEvidence();
+    const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs: config.flushMs });
+    try {
+      const positions = await keeper.load();
+      if ('code' in positions) throw new ControllerProblem(positions);
+      const files = new FlowFiles({ paths: config.flows, positions, ingest, clock: systemClock });
+      [this.#graph, this.#ingest, this.#files] = [graph, ingest, files];
+      this.#begun.resolve();
+      await Promise.all([files.run(signal), keeper.run(signal)]);
+    } finally {
+      await keeper.close();
+    }
+  }
+
+  loop(backend: Backend, signal: AbortSignal): ProposalLoop {
+    const { config, log, notifier } = this.#parts;
+    const { audit, events, leadership, verifyStamp: verify, controllerUser } = backend;
+    return new ProposalLoop(
+      {
+        view: this.#view,
+        store: backend.storeFor(signal),
+        leadership,
+        clock: systemClock,
+        random: Math.random,
+        hash,
+        audit,
+        notifier,
+        events,
+        metrics: this.#metrics,
+        log,
+        flows: this.#flows,
+        study: () => this.#look(),
+        verifyStamp: verify,
+        controllerUser,
+        onRound: (number, proposals) => this.#tellRound(number, proposals),
+      },
+      { refreshMs: config.refreshMs, figuresMs: config.figuresMs },
+    );
+  }
+
+  #caughtUp = false;
+
+  #look(): ProposalStudy {
+    const graph = this.#graph as TrafficGraph;
+    this.#caughtUp = this.#files?.caughtUp === true && this.#ingest?.counters.held === 0;
+    const cluster = this.#clusterNow();
+    const study = this.#study?.cluster === cluster ? this.#study : clusterStudy(cluster, this.#study);
+    const nowMs = systemClock.now();
+    this.#analyst =
+      this.#analyst !== undefined && this.#study === study
+        ? this.#analyst.renewed(graph, nowMs)
+        : new Analyst({
+            study,
+            traffic: graph,
+            profileOf: (namespace) => this.#view.profileOf(namespace).profile,
+            dialect: dialect('kubernetes'),
+            comments: true,
+            nowMs,
+          });
+    this.#study = study;
+    return new ProposalStudy({
+      analyst: this.#analyst,
+      profileOf: (namespace) => this.#view.profileOf(namespace).profile,
+      closedSince: (namespace) => this.#closedSince(namespace),
+    });
+  }
+
+  /** The cluster with what flow sources said of its addresses; the same value while neither changed. */
+  #clusterNow(): Cluster {
+    const cluster = this.#view.cluster();
+    const observed = this.#ingest?.observed ?? { apiServer: [], nodes: [] };
+    const addresses = JSON.stringify(observed);
+    if (this.#observed?.of !== cluster || this.#observed.addresses !== addresses) {
+      this.#observed = { of: cluster, addresses, cluster: withObserved(cluster, observed) };
+    }
+    return this.#observed.cluster;
+  }
+
+  #closedSince(namespace: string): number | undefined {
+    const closing = this.#view
+      .proposals()
+      .find(({ metadata }) => metadata.namespace === namespace && metadata.name === closingProposalName);
+    const appliedAt = closing?.status?.enforced?.appliedAt;
+    return appliedAt === undefined ? undefined : Date.parse(appliedAt);
+  }
+
+  #tellRound(number: number, proposals: ReadonlyMap<string, ProposalStatus>): void {
+    const ingest = this.#ingest as LiveIngest;
+    const connections = this.#graph?.size ?? 0;
+    this.#metrics.graph(connections);
+    for (const { name } of ingest.health) this.#metrics.ingested(name, ingest.counters.flows, ingest.counters.rejected);
+    this.#parts.onRound?.({ number, proposals, view: this.#view, ingest, connections, caughtUp: this.#caughtUp });
+  }
+}
+
+async function workspaceBackend(root: string, { log }: ControllerParts): Promise<Backend> {
+  const manifests = new ManifestFolders(root);
+  const report = (found: Problem) => log.warn({ problem: found }, 'a file cannot be used');
+  const store = new DirectoryStore({ root, clock: systemClock, report, manifests });
+  return {
+    feed: new DirectoryFeed({ root, clock: systemClock, manifests }),
+    storeFor: () => store,
+    leadership: new DirectoryLock({ root, clock: systemClock, identity }),
+    audit: new FileAuditLog({ root, clock: systemClock }),
+    events: new EventFile({ root, clock: systemClock }),
+    openEvidence: async () => new SqliteConnectionStore(join(await volatileFolder(root), 'evidence.db')),
+    verifyStamp: () => 'stamped approvals need an API server; nobody can check this one here',
+    controllerUser: 'nanoseg',
+    unready: () => undefined,
+    run: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Promise<Backend> {
+  const { config, version, log } = parts;
+  const { ownNamespace: namespace, dataDirectory } = config;
+  const client = createKubeClient({ kubeconfig: config.kubeconfig, context: config.context, namespace, version });
+  const store = createKubernetesObjectStore(client);
+  const controllerUser = await persist(() => ownIdentity(client), signal, log);
+  const events = createEventRecorder({ client, clock: systemClock, instance: identity });
+  const stamping =
+    config.webhook && (await openWebhook(config.webhook, { client, store, controllerUser, namespace, log }, signal));
+  const lease = config.leaseMs;
+  return {
+    feed: createKubernetesFeed(client, {
+      clock: systemClock,
+      random: Math.random,
+      keep: keepFields,
+      onFailure: (kind, error) =>
+        log.warn({ kind, error: error.message }, 'a kind could not be read and is tried again'),
+    }),
+    storeFor: (leading) => createKubernetesObjectStore(client, { signal: leading }),
+    leadership: createLeaseLeadership({
+      client,
+      namespace,
+      identity,
+      clock: systemClock,
+      random: Math.random,
+      durationMs: lease,
+      renewDeadlineMs: (lease * 2) / 3,
+      renewEveryMs: (lease * 2) / 15,
+      onFailure: (error) => log.warn({ error: error.message }, 'the lease could not be read or written'),
+    }),
+    audit: new ConfigMapAuditLog({ store, namespace, clock: systemClock, random: Math.random }),
+    events,
+    openEvidence: async () => {
+      if (dataDirectory === undefined) return new MemoryConnectionStore();
+      await mkdir(dataDirectory, { recursive: true });
+      return new SqliteConnectionStore(join(dataDirectory, 'evidence.db'));
+    },
+    verifyStamp: stamping?.verify ?? (() => 'this controller has no keys to check stamps with'),
+    controllerUser,
+    unready: () => stamping?.unready(),
+    run: async (running) => {
+      await Promise.all([events.run(running), stamping?.run(running)]);
+    },
+    close: async () => {
+      await stamping?.close();
+      await client.close();
+    },
+  };
+}
+
+interface Stamping {
+  readonly verify: (namespace: string, spec: ApprovalSpec) => string;
+  readonly unready: () => string | undefined;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+async function openWebhook(
+  webhook: NonNullable<ControllerConfig['webhook']>,
+  {
+    store,
+    controllerUser,
+    namespace,
+    log,
+  }: {
+    readonly client: KubeClient;
+    readonly store: ObjectStore;
+    readonly controllerUser: string | undefined;
+    readonly namespace: string;
+    readonly log: Logger;
+  },
+  signal: AbortSignal,
+): Promise<Stamping> {
+  const hosts = [...serviceHosts(namespace), ...(webhook.url === undefined ? [] : [new URL(webhook.url).hostname])];
+  const opening = await persist(() => KeyRing.open({ store, namespace, hosts, clock: systemClock }), signal, log);
+  if (opening.kind === 'failed') throw new ControllerProblem(opening.problem);
+  const { keys } = opening;
+  const server = await AdmissionServer.start({
+    keys,
+    controllerUser: controllerUser ?? `system:serviceaccount:${namespace}:nanoseg-controller`,
+    port: webhook.port,
+    ...(webhook.host === undefined ? {} : { host: webhook.host }),
+    clock: systemClock,
+    log,
+  });
+  const url =
+    webhook.url &&
+    (new URL(webhook.url).port === '0' ? webhook.url.replace(/:0(?=\/|$)/, `:${server.port}`) : webhook.url);
+  let missing: Problem | undefined;
+  return {
+    verify: (where, spec) => verifyStamp(where, spec, keys.verificationKeys()),
+    unready: () => undefined,
+    run: async (running) => {
+      const changed = (found: Problem | undefined) => {
+        missing = found;
+        if (found) log.error({ problem: found }, 'approvals cannot be stamped');
+        else log.info(missing === undefined ? 'approvals are stamped' : 'approvals are stamped again');
+      };
+      await Promise.all([
+        keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed')),
+        keepWebhookInstalled(
+          {
+            store,
+            keys,
+            target: url === undefined ? { kind: 'service', namespace } : { kind: 'url', url },
+            clock: systemClock,
+            changed,
+          },
+          running,
+        ),
+      ]);
+    },
+    close: () => server.close(),
+  };
+}
+
+/** Tries again while the API server cannot be reached: the controller may be started before it. */
+async function persist<Result>(attempt: () => Promise<Result>, signal: AbortSignal, log: Logger): Promise<Result> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const again = error instanceof Error && 'retryable' in error && error.retryable === true;
+      if (!again || signal.aborted) throw error;
+      log.warn({ error: error.message }, 'the API server cannot be reached and is tried again');
+      await systemClock.sleep(2_000, signal);
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
