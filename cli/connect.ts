@@ -33,13 +33,17 @@ async function connectToCluster(options: ConnectionOptions, version: string): Pr
       version,
       impersonate: user === undefined ? undefined : { user, groups },
     });
+    const store = createKubernetesObjectStore(client, { fieldManager: 'nanoseg-cli' });
     return {
-      store: createKubernetesObjectStore(client, { fieldManager: 'nanoseg-cli' }),
+      store,
       workspace: undefined,
       namespace: allNamespaces ? undefined : client.namespace,
       systemNamespace,
       claimant: user ?? userInfo().username,
-      auditLog: noAuditLog,
+      auditLog: async () => {
+        const { ConfigMapAuditLog } = await import('../controller/adapters/audit/config-map-audit-log.ts');
+        return new ConfigMapAuditLog({ store, namespace: systemNamespace, clock, random: Math.random });
+      },
     };
   } catch (error) {
     if (!(error instanceof KubeconfigError)) throw error;
@@ -70,7 +74,10 @@ async function connectToWorkspace(
     namespace: allNamespaces ? undefined : namespace,
     systemNamespace,
     claimant: user ?? userInfo().username,
-    auditLog: noAuditLog,
+    auditLog: async () => {
+      const { FileAuditLog } = await import('../controller/adapters/audit/file-audit-log.ts');
+      return new FileAuditLog({ root, clock });
+    },
   };
 }
 
@@ -78,7 +85,3 @@ const clock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) => sleep(ms, undefined, { signal }),
 };
-
-function noAuditLog(): Promise<never> {
-  throw new InputError([problem('InputNotFound', 'there is no audit log here')]);
-}

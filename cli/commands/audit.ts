@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from 'commander';
+import { AuditDamaged } from '../../controller/adapters/audit/hash-chain.ts';
 import { type AuditAction, type AuditEntry, auditActions } from '../../controller/ports.ts';
 import { addConnectionOptions, type AuditReader, type Connect, type ConnectionOptions } from '../connection.ts';
 import { shortDigest } from '../decide.ts';
@@ -48,7 +49,7 @@ export function auditCommand(terminal: Terminal, connect: Connect): Command {
 
 async function list(log: AuditReader, options: Options, terminal: Terminal): Promise<void> {
   const found: AuditEntry[] = [];
-  for await (const entry of log.entries()) if (fits(entry, options)) found.push(entry);
+  const damage = await readInto(found, log, options);
   switch (options.output) {
     case 'table':
       if (found.length === 0) terminal.err('no such entries\n');
@@ -60,6 +61,20 @@ async function list(log: AuditReader, options: Options, terminal: Terminal): Pro
         terminal.out,
       );
       break;
+  }
+  if (damage === undefined) return;
+  terminal.err(printable(`${damage.message}; what comes after that is not shown\n`, true));
+  terminal.exit(exitCode.finding);
+}
+
+/** Entries up to the first damage, which is the answer. */
+async function readInto(found: AuditEntry[], log: AuditReader, options: Options): Promise<AuditDamaged | undefined> {
+  try {
+    for await (const entry of log.entries()) if (fits(entry, options)) found.push(entry);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AuditDamaged) return error;
+    throw error;
   }
 }
 
