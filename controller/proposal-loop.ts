@@ -229,6 +229,7 @@ export class ProposalLoop {
       proposal: name,
       digest: standing.digest,
       enforcedDigest: enforced?.digest,
+      enforcedSinceMs: enforced && Date.parse(enforced.appliedAt),
       approvals,
       rules: profile.approvals,
       profileOrigin: origin,
@@ -258,8 +259,9 @@ export class ProposalLoop {
       watched: watched.inForce,
     };
     const plan = planProposal(facts);
-    const outcome = await this.#perform(key, facts, plan);
+    // before the plan is carried out: what is acted upon now may be void afterwards
     await this.#tellApprovers(approvals, judgement, standing.digest);
+    const outcome = await this.#perform(key, facts, plan);
     this.#follow(key, study);
     if (proposal.spec.scope === 'Namespace') await this.#tendAllowances(key, proposal, profile, study);
     return outcome;

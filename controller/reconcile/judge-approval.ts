@@ -8,7 +8,7 @@ import { instantOf } from './instant.ts';
 /** Clocks of replicas and of the API server may differ by so much. */
 const clockSkewMs = 5 * 60_000;
 
-const creationSkewMs = 60_000;
+const creationSkewMs = 5_000;
 
 export interface ApprovalQuestion {
   readonly namespace: string;
@@ -18,6 +18,8 @@ export interface ApprovalQuestion {
   readonly digest: string;
   /** Digest of what of it is in force; undefined: nothing is. */
   readonly enforcedDigest: string | undefined;
+  /** When that came into force, in ms: to take it back was not decided before. */
+  readonly enforcedSinceMs: number | undefined;
   /** Decisions of any proposal; those of others are passed over. */
   readonly approvals: readonly PolicyApproval[];
   readonly rules: ApprovalRules;
@@ -200,7 +202,7 @@ function judgeOne({ metadata, spec }: PolicyApproval, question: ApprovalQuestion
 
   const timeMs = instantOf(approver.time);
   if (timeMs === undefined) return { because: `${JSON.stringify(approver.time)} is no time` };
-  const untimely = untimeliness(timeMs, approver.time, question);
+  const untimely = untimeliness(spec.decision, timeMs, approver.time, question);
   if (untimely !== undefined) return untimely;
   const expiry = expiryOf(spec, timeMs, rules);
   if (typeof expiry === 'string') return { because: expiry };
@@ -247,8 +249,13 @@ function ownIdentity(user: string, controllerUser: string | undefined): string |
   return `${user} is a service account, and nanoseg does not know which of them it is itself`;
 }
 
-function untimeliness(timeMs: number, time: string, question: ApprovalQuestion): Ignored | undefined {
-  const { nowMs, notBefore, createdMs } = question;
+function untimeliness(
+  decision: Decision,
+  timeMs: number,
+  time: string,
+  question: ApprovalQuestion,
+): Ignored | undefined {
+  const { nowMs, notBefore, createdMs, enforcedSinceMs } = question;
   if (timeMs > nowMs + clockSkewMs) {
     const now = new Date(nowMs).toISOString();
     const because = `it was given on ${time}, and it is ${now}: a clock is wrong by more than ${clockSkewMs / 60_000} minutes`;
@@ -258,6 +265,11 @@ function untimeliness(timeMs: number, time: string, question: ApprovalQuestion):
   if (createdMs !== undefined && timeMs < createdMs - creationSkewMs) {
     const because = `it was given on ${time}, before the proposal was made on ${new Date(createdMs).toISOString()}`;
     return { because };
+  }
+  const takesBack = decision === 'Rollback' || decision === 'Retire';
+  if (takesBack && enforcedSinceMs !== undefined && timeMs < enforcedSinceMs) {
+    const since = new Date(enforcedSinceMs).toISOString();
+    return { because: `it was given on ${time}, before what it would take back came into force on ${since}` };
   }
   if (notBefore === undefined) return undefined;
   const notBeforeMs = instantOf(notBefore);

@@ -2,6 +2,7 @@ import { counted } from '../model/counted.ts';
 import {
   keptRevisions,
   type Operation,
+  type PolicyProposal,
   type ProposalState,
   type ProposalStatus,
   type Revision,
@@ -124,8 +125,12 @@ function judge(facts: ProposalFacts): Verdict {
 function takenBack(facts: ProposalFacts, enforced: Revision): Verdict | undefined {
   const { judgement, guard, profile, nowMs, proposal } = facts;
   const startedAt = iso(nowMs);
-  const target = proposal.status?.revisions[0] ?? nothing;
-  if (judgement.kind === 'rollback') {
+  const target = formerState(proposal, enforced);
+  if (judgement.kind === 'rollback' && target === undefined) {
+    const message = `${inForceWords(enforced)}; it cannot be rolled back, because what was before it is not known: retire it to remove it`;
+    return standstill(facts, facts.standing.digest === enforced.digest ? 'Enforced' : waiting(facts).state, message);
+  }
+  if (judgement.kind === 'rollback' && target !== undefined) {
     return begin(facts, { kind: 'Restore', target, by: judgement.by.user, reason: judgement.reason, startedAt });
   }
   if (judgement.kind === 'retire') {
@@ -134,10 +139,15 @@ function takenBack(facts: ProposalFacts, enforced: Revision): Verdict | undefine
   }
   // only what was just applied is taken back by itself, and never what a rollback put there
   const guarded = proposal.status?.state === 'Enforced' && proposal.status.enforced?.revision === enforced.revision;
-  if (guarded && guard.kind === 'rollback' && profile.mode === 'enforce') {
+  if (guarded && target !== undefined && guard.kind === 'rollback' && profile.mode === 'enforce') {
     return begin(facts, { kind: 'Restore', target, by: 'nanoseg', reason: guard.because, startedAt });
   }
   return undefined;
+}
+
+/** What was in force before; undefined where the history was lost with a proposal that somebody deleted. */
+function formerState({ status }: PolicyProposal, { revision }: Revision): Revision | undefined {
+  return status?.revisions[0] ?? (revision > 1 ? undefined : nothing);
 }
 
 /** What was begun is finished: a rollback in any case, an apply if its policies are stored or it is still approved. */

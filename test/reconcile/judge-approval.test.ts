@@ -75,6 +75,7 @@ function question(approvals: readonly PolicyApproval[], parts: Partial<ApprovalQ
     nowMs,
     notBefore: undefined,
     createdMs: undefined,
+    enforcedSinceMs: undefined,
     controllerUser: 'system:serviceaccount:nanoseg-system:runs-nanoseg',
     verify: (_namespace, { stamp }) => (stamp?.signature === 'good' ? 'valid' : 'its signature does not match'),
     change: 'Amend',
@@ -164,6 +165,12 @@ const worthless: readonly {
     approval: decided({ minutes: -30 }),
     because: /before the proposal was rejected or taken back/,
     parts: { notBefore: at(-30) },
+  },
+  {
+    claim: 'that would take back what came into force only later',
+    approval: decided({ minutes: -60, spec: { decision: 'Rollback', digest: inForce } }),
+    because: /before what it would take back came into force/,
+    parts: { enforcedSinceMs: Date.parse(at(-30)) },
   },
   {
     claim: 'given about a proposal of that name that was deleted since',

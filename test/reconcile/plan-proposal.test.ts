@@ -127,6 +127,25 @@ test('a rollback restores exactly the former revision, and a second one the one 
   t.is(second.status.enforced, undefined);
 });
 
+test('what was before a revision whose history is lost is not guessed', (t) => {
+  const lost = enforced({ revisions: [] });
+  const plan = planProposal(
+    factsOf({ proposal: proposal(lost), standing: inForceStanding, judgement: judged.rollback }),
+  );
+  t.is(plan.operation, undefined);
+  t.is(plan.status.state, 'Enforced');
+  t.regex(plan.status.message, /cannot be rolled back/);
+  const first = enforced({ revisions: [], enforced: revision(1) });
+  const standingFirst = standing({ digest: 'sha256:1' });
+  t.like(
+    planProposal(factsOf({ proposal: proposal(first), standing: standingFirst, judgement: judged.rollback })).operation,
+    {
+      kind: 'Restore',
+      target: { policies: '' },
+    },
+  );
+});
+
 test('after a rollback nothing is applied again by itself', (t) => {
   const { status } = planProposal(
     factsOf({ proposal: proposal(enforced()), standing: inForceStanding, judgement: judged.rollback }),
