@@ -1,3 +1,4 @@
+import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '../../model/kubernetes-object.ts';
 import { type Problem, problem } from '../../model/problem.ts';
@@ -12,7 +13,7 @@ export interface DirectoryFeedOptions {
   readonly clock: Clock;
   /** Share it with a store on the same directory, so that nothing is kept twice. */
   readonly manifests?: ManifestFolders;
-  /** Looks at everything so often, for systems that lose or do not send events. @default 2000 */
+  /** Looks at everything so often, for systems that lose or do not send events. @default 5000 */
   readonly rescanMs?: number;
   /** Waits so long after an event for those that belong to it. @default 50 */
   readonly gatherMs?: number;
@@ -20,6 +21,8 @@ export interface DirectoryFeedOptions {
   readonly settleMs?: number;
 }
 
+/** What of .nanoseg belongs to objects. */
+const liveFolders = ['live', 'profile-status'];
 const profileKind = 'SegmentationProfile';
 /** Kinds that are told even where there is no object of them. */
 const alwaysTold = [profileKind, ...Object.keys(ownFolders)];
@@ -32,6 +35,7 @@ export class DirectoryFeed implements ObjectFeed {
   readonly name: string;
   readonly #clock: Clock;
   readonly #reader: SnapshotReader;
+  readonly #volatile: string;
   readonly #folders: readonly string[];
   readonly #rescanMs: number;
   readonly #gatherMs: number;
@@ -39,13 +43,14 @@ export class DirectoryFeed implements ObjectFeed {
 
   constructor(options: DirectoryFeedOptions) {
     const { root, clock, manifests = new ManifestFolders(root) } = options;
-    const { cluster, profiles, annotations } = workspacePaths(root);
+    const { cluster, profiles, annotations, volatile } = workspacePaths(root);
     const own = Object.keys(ownFolders).map((kind) => `${root}/${ownFolders[kind as keyof typeof ownFolders]}`);
     this.name = root;
     this.#clock = clock;
     this.#reader = new SnapshotReader(root, manifests);
-    this.#folders = [cluster, profiles, annotations, ...own];
-    this.#rescanMs = options.rescanMs ?? 2_000;
+    this.#volatile = volatile;
+    this.#folders = [cluster, profiles, annotations, ...own, ...liveFolders.map((name) => join(volatile, name))];
+    this.#rescanMs = options.rescanMs ?? 5_000;
     this.#gatherMs = options.gatherMs ?? 50;
     this.#settleMs = options.settleMs ?? 250;
   }
@@ -56,6 +61,8 @@ export class DirectoryFeed implements ObjectFeed {
     let told: Snapshot | undefined;
     while (!signal.aborted) {
       wake = new AbortController();
+      watch.watchNames(this.name, new Set([...this.#folders, this.#volatile].map((folder) => basename(folder))));
+      watch.watchNames(this.#volatile, new Set(liveFolders));
       watch.watch(this.#folders);
       const next = await this.#read(told);
       tell(sink, told, next);

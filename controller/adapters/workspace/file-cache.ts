@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 
 /** File systems count time in steps; a file that changed in the step in which it was read may change unseen. */
 const timeStepMs = 50;
@@ -29,7 +29,7 @@ export class FileCache<Value> {
     unfinished?: (value: Value) => boolean,
   ): Promise<CachedValue<Value>> {
     const key = files[0] ?? '';
-    const { signature, ageMs } = await signatureOf(files);
+    const { signature, ageMs } = signatureOf(files);
     const known = this.#entries.get(key);
     if (known !== undefined && known.signature === signature) return { value: known.value, settled: true };
     const fresh = ageMs < settleMs;
@@ -46,20 +46,21 @@ export class FileCache<Value> {
   }
 }
 
-async function signatureOf(files: readonly string[]): Promise<{ readonly signature: string; readonly ageMs: number }> {
+/** Synchronous, because it is asked for thousands of files in a row: that is ten times cheaper. */
+function signatureOf(files: readonly string[]): { readonly signature: string; readonly ageMs: number } {
   const now = Date.now();
   let signature = '';
   let ageMs = Number.POSITIVE_INFINITY;
   for (const file of files) {
-    try {
-      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
-      signature += `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs};`;
-      // a clock that was set back must not hold a file back for ever
-      ageMs = Math.min(ageMs, Math.abs(now - Number(ctimeNs / 1_000_000n)));
-    } catch (error) {
-      if (!(error instanceof Error) || !('code' in error)) throw error;
-      signature += `${String(error.code)};`;
+    const status = statSync(file, { bigint: true, throwIfNoEntry: false });
+    if (status === undefined) {
+      signature += 'none;';
+      continue;
     }
+    const { dev, ino, size, mtimeNs, ctimeNs } = status;
+    signature += `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs};`;
+    // a clock that was set back must not hold a file back for ever
+    ageMs = Math.min(ageMs, Math.abs(now - Number(ctimeNs / 1_000_000n)));
   }
   return { signature, ageMs };
 }

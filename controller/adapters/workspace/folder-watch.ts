@@ -12,8 +12,16 @@ export class FolderWatch implements Disposable {
     this.#onChange = onChange;
   }
 
+  /** Everything under these folders. */
   watch(folders: readonly string[]): void {
-    for (const folder of folders) if (!this.#watchers.has(folder)) this.#watchOne(folder);
+    for (const folder of folders) this.#watchOne(folder, true, this.#onChange);
+  }
+
+  /** Only that one of these comes or goes in a folder, whatever else happens there. */
+  watchNames(folder: string, names: ReadonlySet<string>): void {
+    this.#watchOne(folder, false, (name) => {
+      if (name === null || names.has(name)) this.#onChange();
+    });
   }
 
   [Symbol.dispose](): void {
@@ -21,9 +29,10 @@ export class FolderWatch implements Disposable {
     this.#watchers.clear();
   }
 
-  #watchOne(folder: string): void {
+  #watchOne(folder: string, recursive: boolean, changed: (name: string | null) => void): void {
+    if (this.#watchers.has(folder)) return;
     try {
-      const watcher = watch(folder, { recursive: true }, this.#onChange);
+      const watcher = watch(folder, { recursive }, (_, name) => changed(name));
       this.#watchers.set(folder, watcher);
       // the folder went, or the system has no more watches: the caller looks by itself now and then
       watcher.on('error', () => {

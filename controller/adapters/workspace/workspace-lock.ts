@@ -55,7 +55,7 @@ export async function volatileFolder(root: string): Promise<string> {
 }
 
 /** What a failed access to a file means for the request; what is no such failure is returned as it is. */
-export function errorOfFiles(root: string, error: unknown): unknown {
+function errorOfFiles(root: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ClusterError) return error;
   if (error.name === 'TimeoutError') {
     return new ClusterError(

@@ -12,7 +12,7 @@ import { openWorkspace } from './open-workspace.ts';
 
 objectFeedContract(test, 'workspace directory', async (t) => {
   const { root, store } = await openWorkspace(t);
-  return { store, namespace: 'shop', feed: new DirectoryFeed({ root, clock: systemClock, rescanMs: 200 }) };
+  return { store, namespace: 'shop', feed: new DirectoryFeed({ root, clock: systemClock }) };
 });
 
 const pod = (name: string) =>
@@ -25,7 +25,7 @@ async function watched(t: ExecutionContext, files: Readonly<Record<string, strin
   for (const [path, text] of Object.entries(files)) await workspace.write(path, text);
   const sink = new RecordingSink();
   const stop = new AbortController();
-  const feed = new DirectoryFeed({ root: workspace.root, clock: systemClock, rescanMs: 100, settleMs });
+  const feed = new DirectoryFeed({ root: workspace.root, clock: systemClock, settleMs });
   const running = feed.run(sink, stop.signal);
   t.teardown(async () => {
     stop.abort();
