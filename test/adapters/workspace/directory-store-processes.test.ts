@@ -47,7 +47,7 @@ test('processes that write at the same time and are killed lose no write and lea
   t.true(files.length <= 2, `no more than the file and one that was not finished: ${files.join(' ')}`);
 });
 
-test('Git sees the objects and the audit log, and nothing that changes by itself', async (t) => {
+test('the folder of what can be lost keeps itself out of Git', async (t) => {
   const { root, store } = await openWorkspace(t);
   await store.create(proposalIn('shop'));
   t.is(await readFile(join(root, '.nanoseg', '.gitignore'), 'utf8'), '*\n');
