@@ -1,5 +1,6 @@
 import { ZodError } from 'zod';
-import type { ControllerConfigInput } from '../controller/config.ts';
+import type { Logger } from 'pino';
+import type { ControllerConfig, ControllerConfigInput } from '../controller/config.ts';
 import { counted } from '../controller/model/counted.ts';
 import type { ProposalStatus } from '../controller/model/policy-proposal.ts';
 import { problem } from '../controller/model/problem.ts';
@@ -32,7 +33,7 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
         config,
         version,
         log,
-        notifier: silent,
+        notifier: await notifierOf(config, log, terminal),
         onRound: (round) => {
           if (config.workspace !== undefined) summary.tell(round);
           if (config.once && round.caughtUp && summary.settled(round)) stop.abort();
@@ -48,7 +49,22 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
   }
 };
 
-const silent: Notifier = { notify: () => undefined, close: async () => undefined };
+async function notifierOf(config: ControllerConfig, log: Logger, terminal: Terminal): Promise<Notifier> {
+  const [{ allNotifiers }, { outputNotifier }, { WebhookNotifier }, { systemClock }] = await Promise.all([
+    import('../controller/adapters/notify/notifiers.ts'),
+    import('../controller/adapters/notify/output-notifier.ts'),
+    import('../controller/adapters/notify/webhook-notifier.ts'),
+    import('../controller/adapters/system-clock.ts'),
+  ]);
+  const source = `nanoseg/${config.workspace ?? config.ownNamespace}`;
+  const report = (message: string) => log.warn({ reason: message }, 'a notification was not delivered');
+  return allNotifiers([
+    ...(config.notifyOutput ? [outputNotifier(source, terminal.out)] : []),
+    ...(config.notify === undefined
+      ? []
+      : [new WebhookNotifier({ ...config.notify, source, clock: systemClock, random: Math.random, report })]),
+  ]);
+}
 
 function configured<Config>(make: () => Config): Config {
   try {

@@ -90,6 +90,8 @@ export class ProposalLoop {
   readonly #options: LoopOptions;
   readonly #queue: WorkQueue;
   readonly #written = new OwnWrites();
+  /** Approvals that counted, by uid: the view may not know yet. */
+  readonly #counted = new Set<string>();
   readonly #figuresAt = new Map<string, number>();
   /** As written last, by key. */
   readonly #statuses = new Map<string, ProposalStatus>();
@@ -224,25 +226,28 @@ export class ProposalLoop {
     const approvals = view
       .approvals()
       .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.proposal === name);
-    const judgement = judgeApprovals({
-      namespace,
-      proposal: name,
-      digest: standing.digest,
-      enforcedDigest: enforced?.digest,
-      enforcedSinceMs: enforced && Date.parse(enforced.appliedAt),
+    const judgement = this.#withoutSpent(
       approvals,
-      rules: profile.approvals,
-      profileOrigin: origin,
-      nowMs: clock.now(),
-      notBefore: proposal.status?.notBefore,
-      createdMs: Date.parse(proposal.metadata.creationTimestamp ?? '') || undefined,
-      controllerUser: this.#parts.controllerUser,
-      verify: (where, spec) => this.#parts.verifyStamp(where, spec),
-      change: standing.change,
-      attempts: standing.attempts.length,
-      namespaceLabels: this.#labelsOf(namespace),
-      edited: standing.author === 'edited',
-    });
+      judgeApprovals({
+        namespace,
+        proposal: name,
+        digest: standing.digest,
+        enforcedDigest: enforced?.digest,
+        enforcedSinceMs: enforced && Date.parse(enforced.appliedAt),
+        approvals,
+        rules: profile.approvals,
+        profileOrigin: origin,
+        nowMs: clock.now(),
+        notBefore: proposal.status?.notBefore,
+        createdMs: Date.parse(proposal.metadata.creationTimestamp ?? '') || undefined,
+        controllerUser: this.#parts.controllerUser,
+        verify: (where, spec) => this.#parts.verifyStamp(where, spec),
+        change: standing.change,
+        attempts: standing.attempts.length,
+        namespaceLabels: this.#labelsOf(namespace),
+        edited: standing.author === 'edited',
+      }),
+    );
     const watched = this.#parts.flows.findings(key);
     const facts: ProposalFacts = {
       nowMs: clock.now(),
@@ -259,9 +264,14 @@ export class ProposalLoop {
       watched: watched.inForce,
     };
     const plan = planProposal(facts);
-    // before the plan is carried out: what is acted upon now may be void afterwards
-    await this.#tellApprovers(approvals, judgement, standing.digest);
+    // what takes something back is void as soon as that was done, and is told before
+    const [ending, lasting] = parted(
+      approvals,
+      ({ spec }) => spec.decision === 'Rollback' || spec.decision === 'Retire',
+    );
+    await this.#tellApprovers(ending, judgement, standing.digest);
     const outcome = await this.#perform(key, facts, plan);
+    await this.#tellApprovers(lasting, judgement, standing.digest);
     this.#follow(key, study);
     if (proposal.spec.scope === 'Namespace') await this.#tendAllowances(key, proposal, profile, study);
     return outcome;
@@ -499,6 +509,19 @@ export class ProposalLoop {
     for (const record of records) await this.#record(record);
   }
 
+  /** A rollback or retirement that was carried out counts for nothing any more, and that is nobody's mistake. */
+  #withoutSpent(approvals: readonly PolicyApproval[], judgement: ApprovalJudgement): ApprovalJudgement {
+    const spent = new Set(
+      approvals
+        .filter(({ metadata, spec, status }) => {
+          const counted = status?.counted === true || this.#counted.has(metadata.uid ?? '');
+          return counted && (spec.decision === 'Rollback' || spec.decision === 'Retire');
+        })
+        .map(({ metadata }) => metadata.name),
+    );
+    return { ...judgement, ignored: judgement.ignored.filter(({ approval }) => !spent.has(approval)) };
+  }
+
   /** Each approval says of itself whether it counted, and why not. */
   async #tellApprovers(
     approvals: readonly PolicyApproval[],
@@ -511,7 +534,8 @@ export class ProposalLoop {
       const message = ignored?.because ?? `counted as a decision about ${digest}`;
       if (approval.status?.counted === counted && (counted || approval.status.message === message)) continue;
       // what has counted once stays so: it was acted upon
-      if (approval.status?.counted === true) continue;
+      if (approval.status?.counted === true || this.#counted.has(approval.metadata.uid ?? '')) continue;
+      if (counted) this.#counted.add(approval.metadata.uid ?? '');
       this.#parts.leadership.assertHeld();
       await this.#parts.store.updateStatus<PolicyApproval>({ ...approval, status: { counted, message } });
     }
@@ -572,6 +596,10 @@ const alarming: ReadonlySet<string> = new Set([
   'NotEnforced',
   'Retired',
 ]);
+
+function parted<Item>(items: readonly Item[], holds: (item: Item) => boolean): [Item[], Item[]] {
+  return [items.filter(holds), items.filter((item) => !holds(item))];
+}
 
 function countStates(statuses: Iterable<ProposalStatus>): Map<ProposalState, number> {
   const counts = new Map<ProposalState, number>();
