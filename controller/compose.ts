@@ -51,6 +51,7 @@ import type {
   ObjectStore,
 } from './ports.ts';
 import { closingProposalName } from './made-proposal.ts';
+import { tendProfiles } from './profile-upkeep.ts';
 import { ProposalLoop } from './proposal-loop.ts';
 import { ProposalStudy } from './proposal-study.ts';
 import { FlowJudge } from './reconcile/flow-judge.ts';
@@ -223,11 +224,12 @@ class Observer {
 
   loop(backend: Backend, signal: AbortSignal): ProposalLoop {
     const { config, log, notifier } = this.#parts;
+    const store = backend.storeFor(signal);
     const { audit, events, leadership, verifyStamp: verify, controllerUser } = backend;
     return new ProposalLoop(
       {
         view: this.#view,
-        store: backend.storeFor(signal),
+        store,
         leadership,
         clock: systemClock,
         random: Math.random,
@@ -241,6 +243,17 @@ class Observer {
         study: () => this.#look(),
         verifyStamp: verify,
         controllerUser,
+        afterRound: (study) =>
+          tendProfiles({
+            view: this.#view,
+            store,
+            study,
+            ownNamespace: config.ownNamespace,
+            controller: identity,
+            sources: this.#ingest?.health ?? [],
+            assertMayWrite: () => leadership.assertHeld(),
+            nowMs: systemClock.now(),
+          }),
         onRound: (number, proposals) => this.#tellRound(number, proposals),
       },
       { refreshMs: config.refreshMs, figuresMs: config.figuresMs },

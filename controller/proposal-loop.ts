@@ -64,6 +64,8 @@ export interface LoopParts {
   readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
   /** Whose decisions never count. */
   readonly controllerUser: string | undefined;
+  /** What else is to be done after each round; answers with what auditors are to know of it. */
+  readonly afterRound: (study: ProposalStudy) => Promise<readonly AuditRecord[]>;
   /** All keys were looked at, for the how-manieth time. */
   readonly onRound?: (number: number, proposals: ReadonlyMap<string, ProposalStatus>) => void;
 }
@@ -162,11 +164,22 @@ export class ProposalLoop {
       metrics.waiting(this.#queue.size());
       while (this.#queue.size() > 0 && !signal.aborted) await clock.sleep(5, signal).catch(() => undefined);
       if (signal.aborted) return;
+      await this.#afterRound(this.#study);
       this.#parts.onRound?.(++this.#refreshed, this.#statuses);
       // a round that takes long leaves most of the time to others
       const tookMs = clock.now() - startedMs;
       const restMs = Math.max(this.#options.refreshMs - tookMs, restPerRound * tookMs);
       await clock.sleep(restMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #afterRound(study: ProposalStudy): Promise<void> {
+    try {
+      for (const record of await this.#parts.afterRound(study)) await this.#record(record);
+    } catch (error) {
+      if (!(error instanceof ClusterError)) throw error;
+      // the next round does it again
+      this.#parts.log.warn({ error: error.message }, 'what follows a round failed');
     }
   }
 

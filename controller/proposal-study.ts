@@ -47,6 +47,7 @@ export class ProposalStudy {
   readonly #joint = new Map<string, readonly WorkloadKey[]>();
 
   readonly #closing = new Map<string, string>();
+  readonly #absences = new Map<WorkloadKey, string>();
   readonly #changes = new Map<string, ProposalChange>();
   readonly #input: StudyInput;
 
@@ -74,7 +75,11 @@ export class ProposalStudy {
 
   make(key: string, stored: PolicyProposal | undefined): Making {
     const workload = this.#workloads.get(key);
-    if (workload !== undefined) return this.#makeOf(workload, stored?.status?.enforced);
+    if (workload !== undefined) {
+      const making = this.#makeOf(workload, stored?.status?.enforced);
+      if (making.kind === 'none') this.#absences.set(workload, making.because);
+      return making;
+    }
     const namespace =
       this.#closing.get(key) ?? (stored?.spec.scope === 'Namespace' ? stored.metadata.namespace : undefined);
     if (namespace !== undefined) return this.#makeClosing(namespace);
@@ -121,6 +126,11 @@ export class ProposalStudy {
       this.#changes.set(key, change);
     }
     return change;
+  }
+
+  /** Why a workload has no proposal, as a clause; undefined where it has one or nobody knows. */
+  whyNone(workload: WorkloadKey): string | undefined {
+    return this.#absences.get(workload);
   }
 
   #knows(workload: WorkloadKey): boolean {

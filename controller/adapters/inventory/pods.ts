@@ -104,7 +104,7 @@ function podReading(
     hostNetwork: shape.hostNetwork,
     phase: status?.phase ?? 'Pending',
     ready: readyIn(status),
-    ...(metadata.deletionTimestamp == null ? {} : { terminating: true }),
+    ...(typeof metadata.deletionTimestamp === 'number' && { terminating: true }),
     startMs,
     endMs: endOf(fields, startMs),
     virtual: false,
