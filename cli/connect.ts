@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { problem } from '../controller/model/problem.ts';
-import type { Clock } from '../controller/ports.ts';
+import { systemClock as clock } from '../controller/adapters/system-clock.ts';
 import type { Connect, Connection, ConnectionOptions } from './connection.ts';
 import { InputError, type Terminal } from './terminal.ts';
 
@@ -80,8 +79,3 @@ async function connectToWorkspace(
     },
   };
 }
-
-const clock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
-};

@@ -95,8 +95,12 @@ class Summary {
       `proposals: ${stateWords([...proposals.values()])}`,
     ].join('\n');
     if (!caughtUp || lines === this.#told) return;
+    const next =
+      this.#told === ''
+        ? `next: nanoseg proposals --workspace ${this.#workspace}   (Ctrl-C ends the controller)\n`
+        : '';
     this.#told = lines;
-    this.#terminal.out(`${lines}\n`);
+    this.#terminal.out(`${lines}\n${next}`);
   }
 
   /** The same states in two rounds, one after the other. */

@@ -173,14 +173,13 @@ function judged(
   proposal: PolicyProposal | undefined,
 ): Judged {
   const status = proposal?.status;
+  // first, because a decision that was carried out has nothing left to be about
+  const done = proposal && doneWords(decision, digest, proposal);
+  if (done !== undefined) return { settled: true, result: 'done', message: done };
   const ignored = status?.approvals.ignored.find((item) => item.approval === name)?.because;
   if (approval?.status?.counted === false || ignored !== undefined) {
     const because = ignored ?? approval?.status?.message ?? 'the controller does not say why';
     return { settled: true, result: 'ignored', message: `the decision counts for nothing: ${because}` };
-  }
-  if (status !== undefined) {
-    const done = doneWords(decision, digest, proposal as PolicyProposal);
-    if (done !== undefined) return { settled: true, result: 'done', message: done };
   }
   const given = status?.approvals.given ?? [];
   const counts = approval?.status?.counted === true || given.some((item) => item.approval === name);

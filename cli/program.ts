@@ -41,6 +41,7 @@ function program(terminal: Terminal, version: string, connect: Connect): Command
     .version(version)
     .enablePositionalOptions()
     .commandsGroup(operation)
+    .helpCommand(true)
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', exitCodeHelp);

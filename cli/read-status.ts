@@ -1,12 +1,11 @@
 import { counted } from '../controller/model/counted.ts';
-import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
 import type { Cluster } from '../controller/model/cluster.ts';
-import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
 import type { Mode, PodCoverage, ProfileStatus } from '../controller/model/profile.ts';
 import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
-import { podCoverage } from '../controller/reconcile/pod-coverage.ts';
+import { type NamespaceCoverage, podCoverage } from '../controller/reconcile/pod-coverage.ts';
 import type { Connection } from './connection.ts';
+import { type ControllerStatus, controllerStatus } from './controller-status.ts';
 import { type EffectiveProfile, profileFrom, type StoredProfile, storedProfile } from './effective-profile.ts';
 import { listProposals } from './list-proposals.ts';
 import { whatMayBeRead } from './permitted.ts';
@@ -25,13 +24,8 @@ export interface OperationStatus {
   readonly problems: readonly { readonly where: string; readonly message: string }[];
 }
 
-export interface ControllerStatus {
-  readonly state: 'running' | 'silent' | 'none' | 'unknown';
-  readonly holder: string | null;
-  /** RFC 3339. */
-  readonly renewedAt: string | null;
-  readonly message: string;
-}
+/** With the first workloads of each reason, where the pods could be read. */
+export type ShownCoverage = PodCoverage | NamespaceCoverage;
 
 export interface NamespaceStatus {
   readonly namespace: string;
@@ -39,17 +33,9 @@ export interface NamespaceStatus {
   /** The profile that says so. */
   readonly profile: string;
   /** Null where there are no pods; as the controller last wrote it, or null, where they cannot be read. */
-  readonly coverage: PodCoverage | null;
+  readonly coverage: ShownCoverage | null;
   /** How many proposals are in which state. */
   readonly proposals: Readonly<Record<string, number>>;
-}
-
-interface Lease extends KubernetesObject {
-  readonly spec?: {
-    readonly holderIdentity?: string;
-    readonly renewTime?: string;
-    readonly leaseDurationSeconds?: number;
-  };
 }
 
 export async function readStatus(connection: Connection, nowMs: number): Promise<OperationStatus> {
@@ -87,7 +73,7 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
   const everywhere = stopReason(readableProfile);
   return {
     server: store.name,
-    controller: await controllerStatus(connection, readableProfile, nowMs),
+    controller: await controllerStatus(connection, nowMs),
     stopped: [
       ...(everywhere === undefined ? [] : [{ reason: everywhere }]),
       ...[...namespaces].flatMap(([namespace, object]) => {
@@ -121,7 +107,7 @@ function coverageOf(
   cluster: Cluster,
   proposals: readonly PolicyProposal[],
   effectiveOf: (namespace: string) => EffectiveProfile,
-): Map<string, PodCoverage> {
+): Map<string, NamespaceCoverage> {
   const found = podCoverage({
     index: indexCluster(cluster),
     proposals,
@@ -133,36 +119,6 @@ function coverageOf(
     whyNone: () => undefined,
   });
   return new Map(found.map((one) => [one.namespace, one]));
-}
-
-async function controllerStatus(
-  { store, systemNamespace, workspace }: Connection,
-  clusterProfile: StoredProfile | undefined,
-  nowMs: number,
-): Promise<ControllerStatus> {
-  const named = clusterProfile?.status?.controller ?? null;
-  if (workspace !== undefined) {
-    const message = named === null ? 'no controller has worked on this directory' : `last worked on by ${named}`;
-    return { state: named === null ? 'none' : 'unknown', holder: named, renewedAt: null, message };
-  }
-  try {
-    const ref = { kind: 'Lease', namespace: systemNamespace, name: 'nanoseg-controller' };
-    const { holderIdentity = '', renewTime, leaseDurationSeconds = 15 } = (await store.get<Lease>(ref))?.spec ?? {};
-    if (holderIdentity === '' || renewTime === undefined) {
-      const message = `no controller holds the lease nanoseg-controller in namespace ${systemNamespace}`;
-      return { state: 'none', holder: null, renewedAt: null, message };
-    }
-    const silentMs = nowMs - Date.parse(renewTime);
-    const running = silentMs <= leaseDurationSeconds * 1_000;
-    const seconds = Math.max(0, Math.round(silentMs / 1_000));
-    const message = running
-      ? `${holderIdentity} leads, heard of ${seconds}s ago`
-      : `nobody leads: ${holderIdentity} was last heard of ${seconds}s ago`;
-    return { state: running ? 'running' : 'silent', holder: holderIdentity, renewedAt: renewTime, message };
-  } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
-    return { state: 'unknown', holder: named, renewedAt: null, message: `not known: ${error.message}` };
-  }
 }
 
 function stateCounts(proposals: readonly PolicyProposal[]): Record<string, number> {
@@ -186,7 +142,10 @@ function proposalProblems(proposal: PolicyProposal): { readonly where: string; r
       .filter(({ type, status: holds }) => holds === 'True' && (type === 'NotEnforced' || type === 'LearningAllowance'))
       .map((condition) => `${condition.type}: ${condition.message}`),
     ...(denied > 0 ? [`${counted(denied, 'deviation')} denied: nanoseg deviations lists them`] : []),
-    ...approvals.ignored.map(({ approval, because }) => `approval ${approval} counts for nothing: ${because}`),
+    // of a proposal that nothing is awaited for, they are history
+    ...(state === 'Ready' || state === 'Learning' ? approvals.ignored : []).map(
+      ({ approval, because }) => `approval ${approval} counts for nothing: ${because}`,
+    ),
   ];
   return messages.map((each) => ({ where: proposalName(proposal), message: each }));
 }

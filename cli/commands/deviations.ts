@@ -3,6 +3,7 @@ import type { Deviation, PolicyProposal } from '../../controller/model/policy-pr
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
 import { listProposals } from '../list-proposals.ts';
 import { age } from '../render/age.ts';
+import { connectionIdWords } from '../render/connection-words.ts';
 import { printable } from '../render/printable.ts';
 import { renderTable } from '../render/table.ts';
 import { resolveProposals, workloadWords } from '../resolve-proposal.ts';
@@ -72,7 +73,9 @@ function row({ proposal, deviation }: Found): string[] {
   const { verdict, times, firstSeen, lastSeen, connection } = deviation;
   const now = Date.now();
   const cells = [proposal.metadata.namespace, workloadWords(proposal), verdict, `${times}`];
-  return [...cells, age(firstSeen, now), age(lastSeen, now), connection].map((cell) => printable(cell));
+  return [...cells, age(firstSeen, now), age(lastSeen, now), connectionIdWords(connection)].map((cell) =>
+    printable(cell),
+  );
 }
 
 function json({ proposal, deviation }: Found): unknown {

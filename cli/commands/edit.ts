@@ -7,6 +7,7 @@ import { addConnectionOptions, type Connect, type Connection, type ConnectionOpt
 import { isCurrent, refOf, shortDigest } from '../decide.ts';
 import { discard, editText } from '../edit-text.ts';
 import { proposedPolicies } from '../proposed-policies.ts';
+import { groupedItems, notAmong } from '../render/listed-items.ts';
 import { printable } from '../render/printable.ts';
 import { reportProblems } from '../report-problems.ts';
 import { proposalName, resolveProposals } from '../resolve-proposal.ts';
@@ -103,8 +104,8 @@ async function proved({ store }: Connection, saved: PolicyProposal, waitMs: numb
       now !== undefined && isCurrent(now) && (now.metadata.generation !== undefined || status?.digest !== stale);
     if (looked && status !== undefined) {
       const { state, message, digest, proof } = status;
-      const wouldDeny = proof.wouldDeny.items.map(
-        ({ connection, message: why }) => `  would deny ${connection}: ${why}\n`,
+      const wouldDeny = groupedItems(notAmong(proof.wouldDeny, status.heldBack)).map(
+        (line) => `  would deny ${line}\n`,
       );
       const grants = proof.overGrants.map((grant) => `  also allows ${grant}\n`);
       return `  ${state}, ${shortDigest(digest)}: ${message}\n${[...wouldDeny, ...grants].join('')}`;

@@ -9,6 +9,8 @@ import type {
 import { inForce } from '../decide.ts';
 import { proposalName } from '../resolve-proposal.ts';
 import { age } from './age.ts';
+import { connectionIdWords } from './connection-words.ts';
+import { groupedItems } from './listed-items.ts';
 import { printable } from './printable.ts';
 import { closesWords } from './proposal-table.ts';
 
@@ -22,14 +24,14 @@ export function proposalPage(proposal: PolicyProposal, rules: readonly string[],
   const parts = [
     head(proposal, status),
     section('Rules', rules),
-    section('Evidence', spec.evidence, `${counted(spec.evidence.length, 'connection')}`),
+    section('Evidence', spec.evidence.map(connectionIdWords), `${counted(spec.evidence.length, 'connection')}`),
     proofSection(status),
     section('Over-grants: allowed beyond the evidence', status.proof.overGrants),
     section('Readiness', readinessLines(status), ''),
     itemsSection('Held back: suspicious, not learned until the profile accepts it', status.heldBack),
     itemsSection('Seen, but no rule is written for it', status.omissions),
     itemsSection('Would deny, of what was seen', status.proof.wouldDeny),
-    section('Denied attempts that it would let pass', status.attempts),
+    section('Denied attempts that it would let pass', status.attempts.map(connectionIdWords)),
     shadowSection(status),
     section('Approvals', approvalLines(status, nowMs), ''),
     section(
@@ -87,7 +89,9 @@ function shadowSection({ live, digest }: ProposalStatus): string {
   if (live === undefined) return '';
   const about = live.digest === digest ? '' : ' (of the former policies)';
   const title = `Shadow${about}: ${live.wouldDeny} of ${live.judged} flows would be denied since ${live.since}`;
-  const lines = live.samples.map(({ connection, message, times }) => `${connection}: ${message} (${times} times)`);
+  const lines = live.samples.map(
+    ({ connection, message, times }) => `${connectionIdWords(connection)}: ${message} (${counted(times, 'time')})`,
+  );
   return `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }
 
@@ -107,7 +111,7 @@ function approvalLines({ approvals }: ProposalStatus, nowMs: number): string[] {
 
 /** `a > b TCP 1: denied, 3 times, last 2026-…: why`. */
 function deviationLine({ connection, verdict, times, lastSeen, message }: Deviation): string {
-  return `${connection}: ${verdict}, ${counted(times, 'time')}, last ${lastSeen}: ${message}`;
+  return `${connectionIdWords(connection)}: ${verdict}, ${counted(times, 'time')}, last ${lastSeen}: ${message}`;
 }
 
 function revisionLines(status: ProposalStatus): string[] {
@@ -133,7 +137,7 @@ function notes({ notes: own, newer, previous }: ProposalStatus): string[] {
 }
 
 function itemsSection(title: string, { count, items }: CountedItems): string {
-  const lines = items.map(({ connection, message }) => `${connection}: ${message}`);
+  const lines = groupedItems(items);
   return section(title, count > items.length ? [...lines, `and ${count - items.length} more`] : lines, `${count}`);
 }
 

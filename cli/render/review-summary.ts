@@ -3,6 +3,8 @@ import type { ProposalStatus } from '../../controller/model/policy-proposal.ts';
 import { inForce, shortDigest } from '../decide.ts';
 import { proposalName } from '../resolve-proposal.ts';
 import type { Review } from '../review.ts';
+import { connectionIdWords } from './connection-words.ts';
+import { groupedItems, itemLine, notAmong } from './listed-items.ts';
 import { printable } from './printable.ts';
 import { closesWords } from './proposal-table.ts';
 
@@ -32,15 +34,15 @@ function approvalLines({ rules }: Review, status: ProposalStatus): string[] {
     entry('closes', closesWords(status)),
     list('rules', counted(status.rules, 'rule'), rules),
     list('over-grants', proof.overGrants.length === 0 ? 'none' : `${proof.overGrants.length}`, proof.overGrants),
-    list('held back', items(heldBack.count, 'none'), heldBack.items.map(itemLine)),
+    list('held back', items(heldBack.count, 'none'), groupedItems(heldBack.items)),
     ...(omissions.count === 0
       ? []
-      : [list('no rule for', items(omissions.count, 'none'), omissions.items.map(itemLine))]),
+      : [list('no rule for', items(omissions.count, 'none'), groupedItems(omissions.items))]),
     ...(attempts.length === 0
       ? []
-      : [list('lets pass', `${counted(attempts.length, 'attempt')} denied so far`, attempts)]),
-    list('would deny', items(proof.wouldDeny.count, 'nothing that was seen'), proof.wouldDeny.items.map(itemLine)),
-    live === undefined || live.digest !== status.digest
+      : [list('lets pass', `${counted(attempts.length, 'attempt')} denied so far`, attempts.map(connectionIdWords))]),
+    wouldDenyLines(status),
+    live === undefined || live.digest !== status.digest || live.judged === 0
       ? entry('shadow', 'not judged against live flows yet')
       : list('shadow', `${live.wouldDeny} of ${live.judged} live flows would be denied`, live.samples.map(itemLine)),
     entry('approvals', `${given.length} of ${approvals.required}${given.length > 0 ? `: ${given.join(', ')}` : ''}`),
@@ -65,7 +67,8 @@ function changeLines({ changes, decision, proposal }: Review): string[] {
     list('opens', opens.length === 0 ? none : `${opens.length}`, opens),
     // of the first policies for a workload the number of pairs says more than a list of nearly all of them
     ...(isNew || denies.length === 0 ? [] : [list('denies', `${denies.length}`, denies)]),
-    ...(uncertain.length === 0 ? [] : [list('uncertain', `${uncertain.length}`, uncertain)]),
+    // what is not known for certain any more was open before the first policies
+    ...(isNew || uncertain.length === 0 ? [] : [list('uncertain', `${uncertain.length}`, uncertain)]),
     ...(incomplete === undefined ? [] : [entry('not known', `all that opens: ${incomplete}`)]),
   ];
 }
@@ -99,8 +102,12 @@ function warnings({ decision, effective, proposal }: Review, status: ProposalSta
   return found;
 }
 
-function itemLine({ connection, message }: { readonly connection: string; readonly message: string }): string {
-  return `${connection}: ${message}`;
+/** What was held back is denied by intention, and stands above. */
+function wouldDenyLines({ proof: { wouldDeny }, heldBack }: ProposalStatus): string {
+  const others = notAmong(wouldDeny, heldBack);
+  const meant = others.length === 0 && wouldDeny.items.length > 0;
+  const note = meant ? ', held back' : '';
+  return list('would deny', `${items(wouldDeny.count, 'nothing that was seen')}${note}`, groupedItems(others));
 }
 
 function items(count: number, none: string): string {

@@ -1,5 +1,6 @@
 import { counted } from '../../controller/model/counted.ts';
 import type { PodCoverage } from '../../controller/model/profile.ts';
+import type { NamespaceCoverage } from '../../controller/reconcile/pod-coverage.ts';
 import type { NamespaceStatus, OperationStatus } from '../read-status.ts';
 import { printable } from './printable.ts';
 import { renderTable } from './table.ts';
@@ -18,7 +19,9 @@ export function statusPage(status: OperationStatus): string {
     ['pods', totals(namespaces)],
   ];
   const open = namespaces.flatMap(({ namespace, coverage }) =>
-    (coverage?.open ?? []).map(({ because, pods }) => `${namespace}: ${counted(pods, 'pod')}: ${because}`),
+    (coverage?.open ?? []).map(
+      (entry) => `${namespace}: ${counted(entry.pods, 'pod')}: ${entry.because}${whose(entry)}`,
+    ),
   );
   const parts = [
     head.map(([label = '', text]) => `${label.padEnd(12)}${text}\n`).join(''),
@@ -68,4 +71,10 @@ function totals(namespaces: readonly NamespaceStatus[]): string {
 function list(title: string, lines: readonly string[]): string {
   if (lines.length === 0) return '';
   return `${title} (${lines.length})\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+/** `, of Deployment/cart, StatefulSet/db`, as far as the workloads are listed. */
+function whose(open: PodCoverage['open'][number] | NamespaceCoverage['open'][number]): string {
+  if (!('workloads' in open) || open.workloads.length === 0) return '';
+  return `, of ${open.workloads.map((workload) => workload.slice(workload.indexOf('/') + 1)).join(', ')}`;
 }
