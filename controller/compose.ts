@@ -107,6 +107,8 @@ export class ControllerProblem extends Error {
   }
 }
 
+/** Longer than this the loop does not wait for the reading of what was recorded before. */
+const backlogMs = 30_000;
 const identity = `${hostname()}-${randomUUID().slice(0, 8)}`;
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -144,7 +146,7 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
         try {
           await Promise.all([
             ...(isShared ? [] : [observer.run(backend, leading)]),
-            observer.started.then(() => observer.loop(backend, leading).run(leading)),
+            observer.caughtUp(leading).then(() => observer.loop(backend, leading).run(leading)),
           ]);
         } finally {
           metrics.leading(false);
@@ -174,7 +176,6 @@ function isAbort(error: unknown): boolean {
 
 /** Flows in, evidence kept, and looks at both for the loop. */
 class Observer {
-  readonly started: Promise<void>;
   readonly #parts: ControllerParts;
   readonly #view: LiveInventory;
   readonly #metrics: ControllerMetrics;
@@ -192,7 +193,6 @@ class Observer {
     this.#view = view;
     this.#metrics = metrics;
     this.#flows = new FlowWatch(new FlowJudge(), view, systemClock);
-    this.started = this.#begun.promise;
   }
 
   async run({ openEvidence }: Backend, signal: AbortSignal): Promise<void> {
@@ -219,6 +219,15 @@ class Observer {
       await Promise.all([files.run(signal), keeper.run(signal)]);
     } finally {
       await keeper.close();
+    }
+  }
+
+  /** Resolves when the backlog of flows was read, so that proposals do not change while it is; not later than `backlogMs`. */
+  async caughtUp(signal: AbortSignal): Promise<void> {
+    await this.#begun.promise;
+    const lastMs = systemClock.now() + backlogMs;
+    while (!signal.aborted && systemClock.now() < lastMs && this.#files?.caughtUp === false) {
+      await systemClock.sleep(50, signal).catch(() => undefined);
     }
   }
 

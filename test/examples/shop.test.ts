@@ -252,6 +252,6 @@ test('the silent workload says nothing, and nobody talks to it', (t) => {
 });
 
 test('the profile of the example is valid', async (t) => {
-  const reading = await readProfile(join(shop, 'profile.yaml'));
+  const reading = await readProfile(join(shop, 'profiles', 'default.yaml'));
   t.deepEqual(reading.problems, []);
 });
