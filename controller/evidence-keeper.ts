@@ -43,6 +43,8 @@ export class EvidenceKeeper {
   /** Taken and not saved: it comes first, before anything newer. */
   #pending: Checkpoint | undefined;
   #saving: Promise<void> | undefined;
+  /** What was never loaded must not be replaced. */
+  #loaded = false;
   #lastSavedMs: number | undefined;
   #failure: string | undefined;
 
@@ -67,6 +69,7 @@ export class EvidenceKeeper {
     }
     this.#graph.restore(evidence, memory.recent);
     this.#ingest.restore(memory);
+    this.#loaded = true;
     return positions;
   }
 
@@ -86,8 +89,12 @@ export class EvidenceKeeper {
     }
   }
 
-  /** Saves what changed since the last time. A store that fails is told in `health`, and tried again the next time. */
+  /**
+   * Saves what changed since the last time, nothing before `load`. A store that fails is told in `health`, and tried again
+   * the next time.
+   */
   async save(): Promise<void> {
+    if (!this.#loaded) return;
     await this.#saving;
     this.#saving = this.#saveNow();
     await this.#saving;

@@ -30,6 +30,9 @@ export interface SourceHealth {
   readonly message: string;
   /** Time of its latest flow; undefined: none yet. */
   readonly lastFlowMs: number | undefined;
+  readonly records: number;
+  readonly flows: number;
+  readonly rejected: number;
 }
 
 export interface IngestCounters {
@@ -43,7 +46,7 @@ export interface IngestCounters {
   readonly unattributed: ReadonlyMap<UnknownReason, number>;
   /** Flows whose source names another owner than the inventory has for the address. */
   readonly contradictions: number;
-  /** Flows that wait now for their owner to be known. */
+  /** Flows that wait now, for their owner to be known or for the cluster as it is. */
   readonly held: number;
   /** How often the attribution was made anew because the cluster had changed. */
   readonly attributions: number;
@@ -112,7 +115,7 @@ export class LiveIngest {
       losses: this.#losses,
       unattributed: new Map(this.#unattributed),
       contradictions: this.#contradictions,
-      held: this.#held.size,
+      held: this.#held.size + this.#queuedFlows,
       attributions: this.#attributions,
     };
   }
@@ -144,8 +147,13 @@ export class LiveIngest {
     return { positions, held: this.#held.flows, observed: this.observed };
   }
 
-  /** Reads until aborted, or until all sources have ended or failed for good. Rejects only for bugs. */
+  /**
+   * Reads until aborted, or until all sources have ended or failed for good. May run several times at once, with sources of
+   * other names. Rejects only for bugs.
+   */
   async run(sources: readonly FlowSource[], signal: AbortSignal): Promise<void> {
+    // nobody told of changes while nothing ran
+    this.#stale = true;
     const unsubscribe = this.#view.subscribe(({ kind }) => {
       if (kind === 'cluster' || kind === 'profile') this.#stale = true;
     });
@@ -271,11 +279,16 @@ export class LiveIngest {
     this.#rejected += rejected.length;
     this.#losses += losses.length;
     if (position !== undefined) this.#positions.set(source.name, position);
-    const latest = flows.at(-1)?.endMs;
     const health = this.#health.get(source.name);
-    if (latest !== undefined && health !== undefined) {
-      this.#health.set(source.name, { ...health, lastFlowMs: Math.max(latest, health.lastFlowMs ?? latest) });
-    }
+    if (health === undefined) return;
+    const latest = flows.at(-1)?.endMs;
+    this.#health.set(source.name, {
+      ...health,
+      lastFlowMs: latest === undefined ? health.lastFlowMs : Math.max(latest, health.lastFlowMs ?? latest),
+      records: health.records + records,
+      flows: health.flows + flows.length,
+      rejected: health.rejected + rejected.length,
+    });
   }
 
   /** Counts a flow, unless it `mayWait` and a side of it may become known; false: it was not counted. */
@@ -307,7 +320,8 @@ export class LiveIngest {
   }
 
   #tell({ name }: FlowSource, state: SourceHealth['state'], message: string): void {
-    this.#health.set(name, { name, state, message, lastFlowMs: this.#health.get(name)?.lastFlowMs });
+    const before = this.#health.get(name) ?? { lastFlowMs: undefined, records: 0, flows: 0, rejected: 0 };
+    this.#health.set(name, { ...before, name, state, message });
   }
 }
 

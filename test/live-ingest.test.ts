@@ -287,6 +287,29 @@ test('a bug ends the run instead of being taken for a failing source', async (t)
   await t.throwsAsync(run, { instanceOf: TypeError, message: 'a bug' });
 });
 
+test('sources that come later see the cluster as it is by then', async (t) => {
+  const { clock, view, ingest, source, ids, run } = await running(grown, ['a']);
+  await source.feed({ flows: [flow(mondayMs)] });
+  await source.end();
+  await clock.advance(250);
+  await run;
+  view.change(buildCluster([web, { ...cart('10.244.0.2'), name: 'basket' }]));
+  const later = new Fed('b');
+  const stop = new AbortController();
+  const second = ingest.run([later], stop.signal);
+  await later.feed({ flows: [flow(mondayMs, { clientPort: 40_001 })] });
+  t.deepEqual(ids(), ['web>basket:TCP/8080', known]);
+  t.deepEqual(
+    ingest.health.map(({ name, state, flows }) => [name, state, flows]),
+    [
+      ['a', 'ended', 1],
+      ['b', 'running', 1],
+    ],
+  );
+  stop.abort();
+  await second;
+});
+
 test('an abort ends everything, also before the cluster is known', async (t) => {
   const view = new StaticView(grown, new Promise(() => undefined));
   const graph = new TrafficGraph({ binMs: 5 * minuteMs });

@@ -29,6 +29,9 @@ async function main(flows: string, database: string): Promise<void> {
   process.stdout.write('reading\n');
   const running = Promise.all([ingest.run([source], stop.signal), keeper.run(stop.signal)]);
   const isDone = () => ingest.counters.held === 0 && [...graph.connections()].some(({ port }) => port === lastPort);
+  while (ingest.counters.records === 0 && !isDone()) await systemClock.sleep(5, stop.signal);
+  await keeper.save();
+  process.stdout.write('saved\n');
   while (!isDone()) await systemClock.sleep(25, stop.signal);
   stop.abort();
   await running;

@@ -43,11 +43,20 @@ export async function fileBytes(path: string, count: (bytes: number) => void, si
       const stream = streamed(handle.createReadStream({ highWaterMark: chunkBytes }), count, signal);
       return { chunks: decompressed(stream, signal), totalBytes: undefined, modifiedMs: undefined };
     }
-    return { chunks: decompressed(readAhead(handle, count), signal), totalBytes: size, modifiedMs: mtimeMs };
+    return { chunks: decompressedBytes(handle, count, signal), totalBytes: size, modifiedMs: mtimeMs };
   } catch (error) {
     await handle?.close();
     throw unreadable(path, error);
   }
+}
+
+/** The bytes of an open file, which is closed at the end; otherwise as `fileBytes`. */
+export function decompressedBytes(
+  handle: FileHandle,
+  count: (bytes: number) => void,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  return decompressed(readAhead(handle, count), signal);
 }
 
 export function unreadable(path: string, error: unknown): FlowFileError {

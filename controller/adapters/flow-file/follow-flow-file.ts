@@ -2,7 +2,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { FlowSourceKind } from '../../model/flow.ts';
 import type { FlowBatch, FlowSource, SourcePosition } from '../../ports.ts';
-import { DamagedFile, fileBytes, isCompressed, magicBytes, unreadable } from './file-bytes.ts';
+import { DamagedFile, decompressedBytes, isCompressed, magicBytes, unreadable } from './file-bytes.ts';
 import { FileChanges } from './file-changes.ts';
 import { decodePosition, encodePosition, type FilePosition, headBytes, headOf, isSameFile } from './file-position.ts';
 import { defaultFlowLimits, type FlowLimits } from './flow-limits.ts';
@@ -39,12 +39,18 @@ export function followFlowFile(path: string, options: FollowOptions = {}): FlowS
       const limits = { ...defaultFlowLimits, ...options.limits };
       const following: Following = { path, format: options.format, limits, signal, changes, progress };
       try {
-        for (let start = await startOf(path, position); start !== undefined; start = { path }) {
-          for await (const batch of batchesOf(following, start)) {
-            position = batch.position;
-            yield { ...batch, position: encodePosition(position) };
+        let start = await startOf(path, position);
+        while (start !== undefined) {
+          try {
+            for await (const batch of batchesOf(following, start)) {
+              position = batch.position;
+              yield { ...batch, position: encodePosition(position) };
+            }
+          } finally {
+            await start.handle.close();
           }
           if (position?.finished === true) return;
+          start = { path, handle: await opened(path) };
         }
       } finally {
         changes.close();
@@ -62,9 +68,10 @@ interface Following {
   readonly progress: { doneBytes: number; totalBytes: number | undefined };
 }
 
-/** Which file to read and from where. */
+/** Which file to read and from where; the file is open, as another one may have its name in the next moment. */
 interface Start {
   readonly path: string;
+  readonly handle: FileHandle;
   /** Of this very file. */
   readonly position?: FilePosition;
   /** It has another name by now and does not grow. */
@@ -75,24 +82,31 @@ type FileBatch = Omit<FlowBatch, 'position'> & { readonly position: FilePosition
 
 /** Undefined: there is nothing more to read. */
 async function startOf(path: string, position: FilePosition | undefined): Promise<Start | undefined> {
-  if (position === undefined) return { path };
-  if (await isAt(path, position)) return position.finished === true ? undefined : { path, position };
+  if (position === undefined) return { path, handle: await opened(path) };
+  const same = await openedAt(path, position);
+  if (same !== undefined && position.finished !== true) return { path, handle: same, position };
+  await same?.close();
+  if (same !== undefined) return undefined;
   const directory = dirname(path);
-  for (const name of await readdir(directory)) {
-    const rotated = join(directory, name);
-    if (!name.startsWith(basename(path)) || rotated === path || !(await isAt(rotated, position))) continue;
-    return { path: rotated, position, rotated: true };
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.startsWith(basename(path))) continue;
+    const rotated = join(directory, entry.name);
+    const handle = await openedAt(rotated, position);
+    if (handle !== undefined) return { path: rotated, handle, position, rotated: true };
   }
-  return { path };
+  return { path, handle: await opened(path) };
 }
 
-async function isAt(path: string, position: FilePosition): Promise<boolean> {
+/** The file, open, if it is the one that the position is of. */
+async function openedAt(path: string, position: FilePosition): Promise<FileHandle | undefined> {
   const handle = await opened(path);
+  let same = false;
   try {
-    return await isSameFile(handle, position);
+    same = await isSameFile(handle, position);
   } finally {
-    await handle.close();
+    if (!same) await handle.close();
   }
+  return same ? handle : undefined;
 }
 
 async function opened(path: string): Promise<FileHandle> {
@@ -108,37 +122,33 @@ async function opened(path: string): Promise<FileHandle> {
 }
 
 async function* batchesOf(following: Following, start: Start): AsyncGenerator<FileBatch> {
-  const handle = await opened(start.path);
-  try {
-    while (start.rotated === undefined && (await handle.stat()).size < magicBytes) {
-      await following.changes.next();
-      if (await isReplaced(start.path, handle)) return;
-    }
-    yield* (await isCompressed(handle))
-      ? compressedBatches(following, start, handle)
-      : growingBatches(following, start, handle);
-  } finally {
-    await handle.close();
+  const { path, handle, rotated } = start;
+  for (;;) {
+    const { size } = await handle.stat();
+    if (rotated === true || size >= magicBytes) break;
+    Object.assign(following.progress, { doneBytes: size, totalBytes: size });
+    await following.changes.next();
+    if (await isReplaced(path, handle)) return;
   }
+  yield* (await isCompressed(handle)) ? compressedBatches(following, start) : growingBatches(following, start);
 }
 
 async function* growingBatches(
   { path, format, limits, signal, changes, progress }: Following,
-  { position, rotated }: Start,
-  handle: FileHandle,
+  { handle, position, rotated }: Start,
 ): AsyncGenerator<FileBatch> {
   const { ino, mtimeMs } = await handle.stat();
   const { offset = 0, line = 0 } = position?.replay ?? position ?? {};
   const resumed = { line, countedLine: position?.line ?? -1 };
   const records = new FlowRecords(path, format ?? position?.format, Math.floor(mtimeMs), limits, resumed);
   const points = new ReplayPoints();
-  const onRead = (doneBytes: number, totalBytes: number, modifiedMs: number) => {
+  const onLook = (doneBytes: number, totalBytes: number, modifiedMs: number) => {
     Object.assign(progress, { doneBytes, totalBytes });
     records.arriveAt(Math.floor(modifiedMs));
   };
   let at = { offset, line };
   let head: FilePosition['head'] | undefined;
-  const chunks = appended(handle, offset, { path, signal, changes, rotated: rotated === true, onRead });
+  const chunks = appended(handle, offset, { path, signal, changes, rotated: rotated === true, onLook });
   for await (const block of textBlocks(chunks, limits.lineBytes)) {
     signal.throwIfAborted();
     points.pass(at);
@@ -166,7 +176,8 @@ interface Appending {
   readonly signal: AbortSignal;
   readonly changes: FileChanges;
   readonly rotated: boolean;
-  readonly onRead: (doneBytes: number, totalBytes: number, modifiedMs: number) => void;
+  /** Called before more is read, when everything before was taken. */
+  readonly onLook: (doneBytes: number, totalBytes: number, modifiedMs: number) => void;
 }
 
 /**
@@ -176,7 +187,7 @@ interface Appending {
 async function* appended(
   handle: FileHandle,
   from: number,
-  { path, signal, changes, rotated, onRead }: Appending,
+  { path, signal, changes, rotated, onLook }: Appending,
 ): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(chunkBytes);
   let offset = from;
@@ -187,12 +198,12 @@ async function* appended(
     signal.throwIfAborted();
     const { size, mtimeMs } = await handle.stat();
     if (size < offset) return;
+    onLook(offset, size, mtimeMs);
     if (size > offset) {
       if ((await headOf(handle, head.bytes)).hash !== head.hash) return;
       const { bytesRead } = await handle.read(buffer, 0, chunkBytes, offset);
       offset += bytesRead;
       if (head.bytes < headBytes) head = await headOf(handle, offset);
-      onRead(offset, size, mtimeMs);
       if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
       continue;
     }
@@ -214,14 +225,13 @@ async function isReplaced(path: string, handle: FileHandle): Promise<boolean> {
 
 async function* compressedBatches(
   { format, limits, signal, progress }: Following,
-  { path, position }: Start,
-  handle: FileHandle,
+  { path, handle, position }: Start,
 ): AsyncGenerator<FileBatch> {
   const { ino, size, mtimeMs } = await handle.stat();
   const head = await headOf(handle, size);
   progress.doneBytes = 0;
   progress.totalBytes = size;
-  const { chunks } = await fileBytes(path, (bytes) => (progress.doneBytes += bytes), signal);
+  const chunks = decompressedBytes(handle, (bytes) => (progress.doneBytes += bytes), signal);
   const resumed = { line: 0, countedLine: position?.line ?? -1 };
   const records = new FlowRecords(path, format, Math.floor(mtimeMs), limits, resumed);
   const reached = (): FilePosition => ({ inode: String(ino), head, offset: 0, line: records.line });

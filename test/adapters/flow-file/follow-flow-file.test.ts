@@ -1,6 +1,7 @@
 import { appendFile, copyFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -316,6 +317,39 @@ test('a file that is not there yet may be asked for again, one of something else
   await wrong.ended;
   const retryable = [missing, wrong].map(({ failure }) => failure instanceof FlowFileError && failure.retryable);
   t.deepEqual(retryable, [true, false]);
+});
+
+test('progress says that all was read when all was taken, also where nothing is new', async (t) => {
+  const path = await scratch(t);
+  await writeFile(path, '');
+  const caughtUp = async (position?: SourcePosition) => {
+    const source = followFlowFile(path, { pollMs, position });
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(5000)]);
+    let last: SourcePosition | undefined;
+    const reading = (async () => {
+      for await (const batch of source.batches(signal)) {
+        const { doneBytes, totalBytes } = source.progress();
+        t.true(
+          doneBytes < (totalBytes ?? Number.POSITIVE_INFINITY),
+          'a batch is not taken before the next is asked for',
+        );
+        last = batch.position;
+      }
+    })().catch(() => undefined);
+    for (let { doneBytes, totalBytes } = source.progress(); totalBytes === undefined || doneBytes < totalBytes; ) {
+      await delay(5, undefined, { signal });
+      ({ doneBytes, totalBytes } = source.progress());
+    }
+    stop.abort();
+    await reading;
+    return last;
+  };
+  t.is(await caughtUp(), undefined);
+  await writeFile(path, lines(1, 2));
+  const position = await caughtUp();
+  t.not(position, undefined);
+  t.is(await caughtUp(position), undefined);
 });
 
 test('asked again, a source goes on after the last batch that was taken', async (t) => {
