@@ -109,6 +109,8 @@ export class ControllerProblem extends Error {
 
 /** Longer than this the loop does not wait for the reading of what was recorded before. */
 const backlogMs = 30_000;
+/** Rounds of a run that ends by itself follow each other quickly. */
+const onceRefreshMs = 200;
 const identity = `${hostname()}-${randomUUID().slice(0, 8)}`;
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -265,7 +267,10 @@ class Observer {
           }),
         onRound: (number, proposals) => this.#tellRound(number, proposals),
       },
-      { refreshMs: config.refreshMs, figuresMs: config.figuresMs },
+      {
+        refreshMs: config.once ? Math.min(config.refreshMs, onceRefreshMs) : config.refreshMs,
+        figuresMs: config.figuresMs,
+      },
     );
   }
 

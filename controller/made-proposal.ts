@@ -117,7 +117,7 @@ function kindAndName(workload: WorkloadKey): string {
   return `${kind}/${name}`;
 }
 
-export function readinessSummary({ state, coverage, missing }: Readiness): ProposalReadiness {
+function readinessSummary({ state, coverage, missing }: Readiness): ProposalReadiness {
   return {
     state,
     // never rounded up to all
