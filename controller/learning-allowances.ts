@@ -101,6 +101,15 @@ function storedAllowances(namespace: string, policies: readonly NetworkPolicy[])
   );
 }
 
+/** Until when the workload of a proposal may talk freely, RFC 3339; undefined: it may not. */
+export function allowedUntil(
+  { metadata, spec }: PolicyProposal,
+  policies: readonly NetworkPolicy[],
+): string | undefined {
+  const allowances = storedAllowances(metadata.namespace, policies);
+  return spec.workloads.map((workload) => allowances.get(workload)?.expires).find((expires) => expires !== undefined);
+}
+
 function kindAndName(workload: WorkloadKey): string {
   const { kind, name } = parseWorkloadKey(workload);
   return `${kind}/${name}`;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { ControllerMetrics } from './adapters/prometheus/metrics.ts';
-import { tendAllowances } from './learning-allowances.ts';
+import { allowedUntil, tendAllowances } from './learning-allowances.ts';
 import type { MadeProposal } from './made-proposal.ts';
 import { noItems } from './made-proposal.ts';
 import { ClusterError } from './model/cluster-error.ts';
@@ -31,6 +31,7 @@ import type {
   ViewChange,
 } from './ports.ts';
 import { OwnWrites } from './own-writes.ts';
+import type { SealedProposals } from './sealed-proposals.ts';
 import type { Making, ProposalStudy } from './proposal-study.ts';
 import { adoptedRevision } from './reconcile/adopted-revision.ts';
 import { belongsTo, driftOf, type PolicyWriter, putInForce } from './reconcile/apply-policies.ts';
@@ -62,6 +63,8 @@ export interface LoopParts {
   readonly study: () => ProposalStudy;
   /** `valid`, or why a stamp is worth nothing. */
   readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
+  /** Tells what nanoseg itself wrote from what others wrote in its name. */
+  readonly sealed: SealedProposals;
   /** Whose decisions never count. */
   readonly controllerUser: string | undefined;
   /** What else is to be done after each round; answers with what auditors are to know of it. */
@@ -95,6 +98,8 @@ export class ProposalLoop {
   /** Approvals that counted, by uid: the view may not know yet. */
   readonly #counted = new Set<string>();
   readonly #figuresAt = new Map<string, number>();
+  /** What this leader wrote last, by key: a status that another took the place of is put back. */
+  readonly #kept = new Map<string, PolicyProposal>();
   /** As written last, by key. */
   readonly #statuses = new Map<string, ProposalStatus>();
   #study: ProposalStudy | undefined;
@@ -227,7 +232,7 @@ export class ProposalLoop {
     const { profile, origin } = view.profileOf(namespace);
     if (view.stopped(namespace) !== undefined || profile.mode === 'observe') return done;
     const study = (this.#study ??= this.#parts.study());
-    const known = this.#written.latest(key) ?? this.#stored(namespace, name);
+    const { proposal: known, broken } = await this.#believed(key);
     const making = study.make(key, known);
     if (making.kind === 'none' && making.joint !== undefined) this.#queue.add(making.joint);
     const proposal = await this.#withText(key, known, making, study);
@@ -253,6 +258,7 @@ export class ProposalLoop {
         nowMs: clock.now(),
         notBefore: proposal.status?.notBefore,
         createdMs: Date.parse(proposal.metadata.creationTimestamp ?? '') || undefined,
+        knownSinceMs: this.#parts.sealed.knownSinceMs(proposal, clock.now()),
         controllerUser: this.#parts.controllerUser,
         verify: (where, spec) => this.#parts.verifyStamp(where, spec),
         change: standing.change,
@@ -273,6 +279,7 @@ export class ProposalLoop {
       judgement,
       inForce: this.#inForce(proposal, policies),
       guard: this.#parts.flows.guard(key, proposal, profile.guard),
+      allowedUntil: allowedUntil(proposal, policies),
       shadow: watched.shadow,
       watched: watched.inForce,
     };
@@ -495,8 +502,11 @@ export class ProposalLoop {
   }
 
   async #record(record: AuditRecord): Promise<void> {
-    const { audit, notifier, events, metrics } = this.#parts;
+    const { audit, notifier, events, metrics, log } = this.#parts;
     await audit.append(record);
+    const { actor, action, subject, digest, message: reason } = record;
+    const key = `${subject.namespace}/${subject.name}`;
+    log[alarming.has(action) ? 'warn' : 'info']({ key, action, actor, digest, reason }, 'recorded');
     notifier.notify(record);
     metrics.happened(record.action);
     events.record(record.subject, alarming.has(record.action) ? 'Warning' : 'Normal', record.action, record.message);

@@ -302,7 +302,7 @@ function statusOf(facts: ProposalFacts, verdict: Verdict, repaired: boolean): Pr
 }
 
 function findingsOf(facts: ProposalFacts, { state, message, enforced }: Verdict, drifted: boolean): Finding[] {
-  const { standing, inForce, watched, judgement } = facts;
+  const { standing, inForce, watched, judgement, allowedUntil } = facts;
   const when = (type: Finding['type'], holds: boolean, yes: [string, string], no: [string, string]): Finding => {
     const [reason, words] = holds ? yes : no;
     return { type, status: holds ? 'True' : 'False', reason, message: words };
@@ -351,6 +351,12 @@ function findingsOf(facts: ProposalFacts, { state, message, enforced }: Verdict,
         `${counted(attempted, 'connection')} outside of the baseline ${attempted === 1 ? 'was' : 'were'} denied`,
       ],
       ['NoneSeen', 'no connection outside of the baseline was seen'],
+    ),
+    when(
+      'LearningAllowance',
+      allowedUntil !== undefined,
+      ['OpenForAWhile', `its workload is new in a closed namespace and may talk freely until ${allowedUntil}`],
+      ['None', 'nothing is allowed but what policies say'],
     ),
   ];
 }

@@ -28,6 +28,8 @@ export interface ProposalFacts {
   readonly judgement: ApprovalJudgement;
   readonly inForce: InForce;
   readonly guard: GuardVerdict;
+  /** Until when its workload may talk freely as a newcomer of a closed namespace, RFC 3339. */
+  readonly allowedUntil: string | undefined;
   /** Judged against live flows: the standing text, and what is in force. */
   readonly shadow: FlowFindings | undefined;
   readonly watched: FlowFindings | undefined;

@@ -237,6 +237,14 @@ test('what is stored without a status is adopted and not applied anew', (t) => {
   t.deepEqual(other.status.enforced, adopted);
 });
 
+test('a newcomer that may talk freely says so, and until when', (t) => {
+  const condition = (facts: Partial<ProposalFacts>) =>
+    planProposal(factsOf(facts)).status.conditions.find(({ type }) => type === 'LearningAllowance');
+  t.like(condition({ allowedUntil: '2026-11-02T12:00:00.000Z' }), { status: 'True', reason: 'OpenForAWhile' });
+  t.regex(condition({ allowedUntil: '2026-11-02T12:00:00.000Z' })?.message ?? '', /until 2026-11-02T12:00/);
+  t.is(condition({})?.status, 'False');
+});
+
 test('a proposal whose workload is gone keeps its policies until a person retires them', (t) => {
   const facts = factsOf({
     proposal: proposal(enforced()),
