@@ -160,6 +160,19 @@ export class KubeApi {
     return { status: reply.statusCode, body: text.startsWith('{') ? JSON.parse(text) : text };
   }
 
+  /** The text of one raw reply as it comes, without any code of nanoseg; until the server ends it or the signal aborts. */
+  async stream(user: KubeUser, path: string, signal: AbortSignal): Promise<AsyncIterable<string>> {
+    this.#agent ??= new Agent({ connect: { ca: await readFile(this.caFile, 'utf8') } });
+    const headers = { authorization: `Bearer ${this.tokenOf(user)}` };
+    const reply = await request(`${this.server}${path}`, {
+      dispatcher: this.#agent,
+      headers,
+      signal,
+      bodyTimeout: 0,
+    });
+    return reply.body.setEncoding('utf8');
+  }
+
   /** With the label that servers from 1.21 on set. */
   async createNamespace(name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
     const { status, body } = await this.request('admin', 'POST', '/api/v1/namespaces', {

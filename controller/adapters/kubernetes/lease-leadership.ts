@@ -65,7 +65,7 @@ class LeaseLeadership implements Leadership {
     this.#renewDeadlineMs = renewDeadlineMs;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     // a request that hangs leaves time for another one
-    this.#record = new LeaseRecord(client, { namespace, name }, (renewDeadlineMs - renewEveryMs) / 2);
+    this.#record = new LeaseRecord(client, { namespace, name }, Math.round((renewDeadlineMs - renewEveryMs) / 2));
   }
 
   get holder(): string | undefined {
