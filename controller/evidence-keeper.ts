@@ -30,7 +30,7 @@ interface Checkpoint {
 }
 
 /** Saves are made early when so many connections changed, so that none of them takes long. */
-const mostChanges = 20_000;
+const mostChanges = 10_000;
 const tickMs = 250;
 
 /** Keeps the evidence of a graph in a store: what was counted and how far sources were read are always saved together. */

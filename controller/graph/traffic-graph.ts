@@ -266,15 +266,10 @@ export class TrafficGraph implements ConnectionSource {
       return { endpoint, dnsNames: this.graph.getNodeAttribute(id, 'dnsNames') };
     });
     const rankOf = (row: number, field: number) => rank[this.#store.table.word(row, field)] ?? 0;
-    const connections = Array.from(
-      rows,
-      (row): ConnectionDelta => ({
-        source: rankOf(row, column.source),
-        destination: rankOf(row, column.destination),
-        ...splitKey(this.#store.table.word(row, column.key)),
-        ...this.#store.delta(row),
-      }),
-    );
+    const connections: ConnectionDelta[] = [];
+    for (const row of rows) {
+      connections.push(this.#store.delta(row, rankOf(row, column.source), rankOf(row, column.destination)));
+    }
     return { version: 1, binMs: this.binMs, endpoints, connections };
   }
 

@@ -43,6 +43,7 @@ function prepare(database: DatabaseSync, path: string): void {
   // committed transactions outlive the process in the log, which is written out by and by
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = NORMAL');
+  database.exec('PRAGMA cache_size = -65536');
   database.exec('BEGIN IMMEDIATE');
   for (const migration of migrations.slice(version)) database.exec(migration);
   database.exec(`PRAGMA application_id = ${applicationId}`);
