@@ -7,13 +7,14 @@ import { AdmissionServer } from './adapters/admission/admission-server.ts';
 import { verifyStamp } from './adapters/admission/approval-stamp.ts';
 import { keepWebhookInstalled } from './adapters/admission/install-webhook.ts';
 import { KeyRing, serviceHosts } from './adapters/admission/key-ring.ts';
+import { keySealing } from './adapters/admission/key-sealing.ts';
 import { ConfigMapAuditLog } from './adapters/audit/config-map-audit-log.ts';
 import { FileAuditLog } from './adapters/audit/file-audit-log.ts';
 import { serveProbes } from './adapters/http/probe-server.ts';
 import { keepFields } from './adapters/inventory/keep-fields.ts';
 import { LiveInventory } from './adapters/inventory/live-inventory.ts';
 import { createEventRecorder } from './adapters/kubernetes/event-recorder.ts';
-import { createKubeClient, type KubeClient } from './adapters/kubernetes/kube-client.ts';
+import { createKubeClient } from './adapters/kubernetes/kube-client.ts';
 import { createLeaseLeadership } from './adapters/kubernetes/lease-leadership.ts';
 import { createKubernetesFeed } from './adapters/kubernetes/object-feed.ts';
 import { createKubernetesObjectStore } from './adapters/kubernetes/object-store.ts';
@@ -49,11 +50,13 @@ import type {
   Notifier,
   ObjectFeed,
   ObjectStore,
+  Sealing,
 } from './ports.ts';
 import { closingProposalName } from './made-proposal.ts';
 import { tendProfiles } from './profile-upkeep.ts';
 import { ProposalLoop } from './proposal-loop.ts';
 import { ProposalStudy } from './proposal-study.ts';
+import { SealedProposals } from './sealed-proposals.ts';
 import { FlowJudge } from './reconcile/flow-judge.ts';
 
 /** What stands behind the ports: a cluster, or a workspace directory. */
@@ -66,9 +69,11 @@ interface Backend {
   readonly events: EventRecorder;
   readonly openEvidence: () => Promise<ConnectionStore>;
   readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
+  /** Undefined: nobody but nanoseg and who is trusted with the files writes here. */
+  readonly sealing: Sealing | undefined;
   readonly controllerUser: string | undefined;
-  /** Why approvals cannot be stamped now, or undefined. */
-  readonly unready: () => string | undefined;
+  /** What does not work now, while all else goes on. */
+  readonly degraded: () => readonly Problem[];
   /** What runs beside the loop, on every replica. Rejects only for bugs. */
   readonly run: (signal: AbortSignal) => Promise<void>;
   readonly close: () => Promise<void>;
@@ -129,7 +134,8 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   const health =
     config.health &&
     (await serveProbes(config.health.port, config.health.host, {
-      unready: () => (synced ? backend.unready() : 'the cluster has not been read yet'),
+      unready: () => (synced ? undefined : 'the cluster has not been read yet'),
+      degraded: () => [...view.problems().filter(({ code }) => missingKinds.has(code)), ...backend.degraded()],
       metrics: () => metrics.text(),
     }));
   if (health) parts.onHealthPort?.(health.port);
@@ -164,6 +170,9 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
     await health?.close();
   }
 }
+
+/** What cannot be read at all; single objects that are broken are no reason to look at the controller. */
+const missingKinds: ReadonlySet<string> = new Set(['NotPermitted', 'NotInstalled', 'KindNotServed']);
 
 /** One part that fails ends all of them. */
 function fail(error: unknown, running: AbortSignal, stop: AbortController): void {
@@ -236,7 +245,7 @@ class Observer {
   loop(backend: Backend, signal: AbortSignal): ProposalLoop {
     const { config, log, notifier } = this.#parts;
     const store = backend.storeFor(signal);
-    const { audit, events, leadership, verifyStamp: verify, controllerUser } = backend;
+    const { audit, events, leadership, verifyStamp: verify, sealing, controllerUser } = backend;
     return new ProposalLoop(
       {
         view: this.#view,
@@ -253,6 +262,7 @@ class Observer {
         flows: this.#flows,
         study: () => this.#look(),
         verifyStamp: verify,
+        sealed: new SealedProposals(sealing),
         controllerUser,
         afterRound: (study) =>
           tendProfiles({
@@ -341,8 +351,9 @@ async function workspaceBackend(root: string, { log }: ControllerParts): Promise
     events: new EventFile({ root, clock: systemClock }),
     openEvidence: async () => new SqliteConnectionStore(join(await volatileFolder(root), 'evidence.db')),
     verifyStamp: () => 'stamped approvals need an API server; nobody can check this one here',
+    sealing: undefined,
     controllerUser: 'nanoseg',
-    unready: () => undefined,
+    degraded: () => [],
     run: async () => undefined,
     close: async () => undefined,
   };
@@ -355,8 +366,10 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
   const store = createKubernetesObjectStore(client);
   const controllerUser = await persist(() => ownIdentity(client), signal, log);
   const events = createEventRecorder({ client, clock: systemClock, instance: identity });
-  const stamping =
-    config.webhook && (await openWebhook(config.webhook, { client, store, controllerUser, namespace, log }, signal));
+  const keys = await openKeys({ store, namespace, webhookUrl: config.webhook?.url, log }, signal);
+  const user = controllerUser ?? `system:serviceaccount:${namespace}:nanoseg-controller`;
+  const webhook =
+    config.webhook && (await openWebhook(config.webhook, { store, keys, controllerUser: user, namespace, log }));
   const lease = config.leaseMs;
   return {
     feed: createKubernetesFeed(client, {
@@ -385,80 +398,72 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
       await mkdir(dataDirectory, { recursive: true });
       return new SqliteConnectionStore(join(dataDirectory, 'evidence.db'));
     },
-    verifyStamp: stamping?.verify ?? (() => 'this controller has no keys to check stamps with'),
+    verifyStamp: (where, spec) => verifyStamp(where, spec, keys.verificationKeys()),
+    sealing: keySealing(keys),
     controllerUser,
-    unready: () => stamping?.unready(),
+    degraded: () => webhook?.degraded() ?? [],
     run: async (running) => {
-      await Promise.all([events.run(running), stamping?.run(running)]);
+      const keep = keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed'));
+      await Promise.all([events.run(running), keep, webhook?.run(running)]);
     },
     close: async () => {
-      await stamping?.close();
+      await webhook?.close();
       await client.close();
     },
   };
 }
 
-interface Stamping {
-  readonly verify: (namespace: string, spec: ApprovalSpec) => string;
-  readonly unready: () => string | undefined;
+/** Keys are there with and without the webhook: what nanoseg writes of itself is sealed with them too. */
+async function openKeys(
+  opened: {
+    readonly store: ObjectStore;
+    readonly namespace: string;
+    readonly webhookUrl: string | undefined;
+    readonly log: Logger;
+  },
+  signal: AbortSignal,
+): Promise<KeyRing> {
+  const { store, namespace, webhookUrl, log } = opened;
+  const hosts = [...serviceHosts(namespace), ...(webhookUrl === undefined ? [] : [new URL(webhookUrl).hostname])];
+  const opening = await persist(() => KeyRing.open({ store, namespace, hosts, clock: systemClock }), signal, log);
+  if (opening.kind === 'failed') throw new ControllerProblem(opening.problem);
+  return opening.keys;
+}
+
+interface Webhook {
+  readonly degraded: () => readonly Problem[];
   readonly run: (signal: AbortSignal) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
 async function openWebhook(
-  webhook: NonNullable<ControllerConfig['webhook']>,
-  {
-    store,
-    controllerUser,
-    namespace,
-    log,
-  }: {
-    readonly client: KubeClient;
+  { host, port, url: wantedUrl }: NonNullable<ControllerConfig['webhook']>,
+  parts: {
     readonly store: ObjectStore;
-    readonly controllerUser: string | undefined;
+    readonly keys: KeyRing;
+    readonly controllerUser: string;
     readonly namespace: string;
     readonly log: Logger;
   },
-  signal: AbortSignal,
-): Promise<Stamping> {
-  const hosts = [...serviceHosts(namespace), ...(webhook.url === undefined ? [] : [new URL(webhook.url).hostname])];
-  const opening = await persist(() => KeyRing.open({ store, namespace, hosts, clock: systemClock }), signal, log);
-  if (opening.kind === 'failed') throw new ControllerProblem(opening.problem);
-  const { keys } = opening;
-  const server = await AdmissionServer.start({
-    keys,
-    controllerUser: controllerUser ?? `system:serviceaccount:${namespace}:nanoseg-controller`,
-    port: webhook.port,
-    ...(webhook.host === undefined ? {} : { host: webhook.host }),
-    clock: systemClock,
-    log,
-  });
-  const url =
-    webhook.url &&
-    (new URL(webhook.url).port === '0' ? webhook.url.replace(/:0(?=\/|$)/, `:${server.port}`) : webhook.url);
+): Promise<Webhook> {
+  const { store, keys, controllerUser, namespace, log } = parts;
+  const where = host === undefined ? {} : { host };
+  const server = await AdmissionServer.start({ keys, controllerUser, port, ...where, clock: systemClock, log });
+  const anyPort = wantedUrl !== undefined && new URL(wantedUrl).port === '0';
+  const url = anyPort ? wantedUrl.replace(/:0(?=\/|$)/, `:${server.port}`) : wantedUrl;
   let missing: Problem | undefined;
   return {
-    verify: (where, spec) => verifyStamp(where, spec, keys.verificationKeys()),
-    unready: () => undefined,
+    degraded: () => (missing === undefined ? [] : [missing]),
     run: async (running) => {
       const changed = (found: Problem | undefined) => {
-        missing = found;
         if (found) log.error({ problem: found }, 'approvals cannot be stamped');
         else log.info(missing === undefined ? 'approvals are stamped' : 'approvals are stamped again');
+        missing = found;
       };
-      await Promise.all([
-        keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed')),
-        keepWebhookInstalled(
-          {
-            store,
-            keys,
-            target: url === undefined ? { kind: 'service', namespace } : { kind: 'url', url },
-            clock: systemClock,
-            changed,
-          },
-          running,
-        ),
-      ]);
+      const repaired = (name: string) =>
+        log.warn({ configuration: name }, 'a webhook configuration said something else, and was put right');
+      const target = url === undefined ? ({ kind: 'service', namespace } as const) : ({ kind: 'url', url } as const);
+      await keepWebhookInstalled({ store, keys, target, clock: systemClock, changed, repaired }, running);
     },
     close: () => server.close(),
   };

@@ -202,6 +202,7 @@ export const auditActions = [
   'Retired',
   'Deviation',
   'NotEnforced',
+  'SealBroken',
   'LearningAllowance',
   'ConfigurationChanged',
   'Stopped',
@@ -219,6 +220,19 @@ export interface AuditRecord {
   readonly digest?: string;
   /** One sentence. */
   readonly message: string;
+}
+
+/** Signs what nanoseg keeps where others may write too, with a key that is only its own. */
+export interface Sealing {
+  sign(text: string): TextSignature;
+  /** `valid`, or why the signature is worth nothing, as a clause. */
+  verify(text: string, signature: TextSignature): string;
+}
+
+export interface TextSignature {
+  readonly keyId: string;
+  /** Base64. */
+  readonly signature: string;
 }
 
 /** Append-only and hash-chained: each entry carries the hash of the one before it. */

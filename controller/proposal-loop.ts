@@ -12,6 +12,7 @@ import {
   type ProposalProof,
   type ProposalState,
   type ProposalStatus,
+  type Revision,
   resourceApiVersion,
 } from './model/policy-proposal.ts';
 import type { Profile } from './model/profile.ts';
@@ -31,7 +32,7 @@ import type {
   ViewChange,
 } from './ports.ts';
 import { OwnWrites } from './own-writes.ts';
-import type { SealedProposals } from './sealed-proposals.ts';
+import type { CheckedProposal, KeptRecord, SealedProposals } from './sealed-proposals.ts';
 import type { Making, ProposalStudy } from './proposal-study.ts';
 import { adoptedRevision } from './reconcile/adopted-revision.ts';
 import { belongsTo, driftOf, type PolicyWriter, putInForce } from './reconcile/apply-policies.ts';
@@ -80,6 +81,8 @@ export interface LoopOptions {
   readonly figuresMs: number;
 }
 
+const onlyObserved: Making = { kind: 'none', because: 'nanoseg only observes the namespace', superseded: false };
+
 /** So many keys of a refresh wait in the queue at once: what people do comes in between. */
 const refreshAhead = 4;
 
@@ -99,7 +102,7 @@ export class ProposalLoop {
   readonly #counted = new Set<string>();
   readonly #figuresAt = new Map<string, number>();
   /** What this leader wrote last, by key: a status that another took the place of is put back. */
-  readonly #kept = new Map<string, PolicyProposal>();
+  readonly #kept = new Map<string, KeptRecord>();
   /** As written last, by key. */
   readonly #statuses = new Map<string, ProposalStatus>();
   #study: ProposalStudy | undefined;
@@ -230,10 +233,13 @@ export class ProposalLoop {
     const { view, clock } = this.#parts;
     const [namespace = '', name = ''] = key.split('/');
     const { profile, origin } = view.profileOf(namespace);
-    if (view.stopped(namespace) !== undefined || profile.mode === 'observe') return done;
+    if (view.stopped(namespace) !== undefined) return done;
     const study = (this.#study ??= this.#parts.study());
     const { proposal: known, broken } = await this.#believed(key);
-    const making = study.make(key, known);
+    const observed = profile.mode === 'observe';
+    // nothing is proposed where nanoseg only observes, but what is in force there can still be taken back
+    if (observed && known?.status?.enforced === undefined) return done;
+    const making = observed ? onlyObserved : study.make(key, known);
     if (making.kind === 'none' && making.joint !== undefined) this.#queue.add(making.joint);
     const proposal = await this.#withText(key, known, making, study);
     if (proposal === undefined) return done;
@@ -277,7 +283,7 @@ export class ProposalLoop {
       profile,
       stopped: view.stopped(namespace),
       judgement,
-      inForce: this.#inForce(proposal, policies),
+      inForce: this.#inForce(proposal, policies, standing),
       guard: this.#parts.flows.guard(key, proposal, profile.guard),
       allowedUntil: allowedUntil(proposal, policies),
       shadow: watched.shadow,
@@ -290,11 +296,42 @@ export class ProposalLoop {
       ({ spec }) => spec.decision === 'Rollback' || spec.decision === 'Retire',
     );
     await this.#tellApprovers(ending, judgement, standing.digest);
-    const outcome = await this.#perform(key, facts, plan);
+    if (broken !== undefined) await this.#record(sealBroken(proposal, standing.digest, broken, clock.now()));
+    const outcome = await this.#perform(key, facts, plan, broken);
     await this.#tellApprovers(lasting, judgement, standing.digest);
     this.#follow(key, study);
     if (proposal.spec.scope === 'Namespace') await this.#tendAllowances(key, proposal, profile, study);
     return outcome;
+  }
+
+  /**
+   * The proposal as far as nanoseg itself wrote it. What somebody else wrote in its name is put right where this leader
+   * knows what it was, and else is not acted on.
+   */
+  async #believed(key: string): Promise<Partial<CheckedProposal>> {
+    const { store, sealed, clock } = this.#parts;
+    const [namespace = '', name = ''] = key.split('/');
+    const found = this.#written.latest(key) ?? this.#stored(namespace, name);
+    const kept = this.#kept.get(key);
+    if (found === undefined) {
+      this.#kept.delete(key);
+      return {};
+    }
+    if (kept === undefined || kept.uid !== found.metadata.uid || sealed.isAsKept(found, kept)) {
+      const { proposal, broken } = sealed.checked(found, kept);
+      return broken === undefined
+        ? { proposal }
+        : { proposal, broken: `what others wrote into its status was dropped at ${isoOf(clock.now())}: ${broken}` };
+    }
+    // the view may be late
+    const live = await store.get<PolicyProposal>({ kind: 'PolicyProposal', namespace, name });
+    if (live === undefined || live.metadata.uid !== kept.uid) return sealed.checked(found);
+    if (sealed.isAsKept(live, kept)) return { proposal: sealed.checked(live, kept).proposal };
+    const why = live.status === undefined ? 'it was gone' : (sealed.checked(live).broken ?? 'it was an earlier one');
+    const broken = `its status, which others had changed, was put back at ${isoOf(clock.now())}: ${why}`;
+    const written = await this.#writeStatus(key, { ...live, status: kept.status }, kept.status, broken);
+    await this.#record(sealBroken(live, kept.status.digest, broken, clock.now()));
+    return { proposal: sealed.checked(written, this.#kept.get(key)).proposal };
   }
 
   /** The proposal with the text that stands in it from now on; undefined when there is none to be. */
@@ -351,7 +388,7 @@ export class ProposalLoop {
   async #writeText(made: MadeProposal, stored: PolicyProposal | undefined): Promise<PolicyProposal> {
     const { store, clock } = this.#parts;
     const digest = this.#digestOf({ metadata: made, spec: made.spec });
-    const marks = { [proposedDigestAnnotation]: digest };
+    const marks = this.#parts.sealed.proposedMarks(made, digest);
     if (stored === undefined) {
       return store.create<PolicyProposal>({
         apiVersion: resourceApiVersion,
@@ -419,30 +456,49 @@ export class ProposalLoop {
     return former?.digest === digest ? former : { digest, policies: made.spec.policies };
   }
 
-  #inForce(proposal: PolicyProposal, policies: readonly NetworkPolicy[]): InForce {
+  #inForce(proposal: PolicyProposal, policies: readonly NetworkPolicy[], standing: StandingText): InForce {
     const { namespace, name } = proposal.metadata;
     const { enforced, applying } = proposal.status ?? {};
     const writer = this.#writer();
+    const known = enforced !== undefined || applying !== undefined || proposal.status?.state === 'RolledBack';
+    const found = known ? {} : this.#foundInForce({ namespace, name }, policies);
     const [drift] = enforced === undefined ? [] : driftOf(enforced, { namespace, name }, policies, writer);
-    const adopted =
-      enforced === undefined && applying === undefined
-        ? adoptedRevision({ namespace, name }, policies, this.#parts.clock.now(), (all) => renderYamlDocuments(all))
-        : undefined;
+    // the baseline is lost with a status, but known again for the very text that stands there
+    const baseline = found.adopted?.digest === standing.digest ? standing.baseline : [];
     return {
-      drift,
+      drift: drift ?? found.forged,
       applyingDone:
         applying?.kind === 'Apply' &&
         policies.some((policy) => policy.metadata.namespace === namespace && belongsTo(policy, name)) &&
         driftOf(applying.target, { namespace, name }, policies, writer).length === 0,
-      adopted: adopted && proposal.status?.state !== 'RolledBack' ? adopted : undefined,
+      adopted: found.adopted && { ...found.adopted, baseline },
     };
   }
 
-  async #perform(key: string, facts: ProposalFacts, plan: ProposalPlan): Promise<Outcome> {
-    const { leadership, metrics, clock } = this.#parts;
+  /** What policies that are marked as those of a proposal prove: that it was approved, or that somebody else wrote them. */
+  #foundInForce(
+    proposal: { readonly namespace: string; readonly name: string },
+    policies: readonly NetworkPolicy[],
+  ): {
+    readonly adopted?: Revision | undefined;
+    readonly forged?: { readonly policy: string; readonly message: string };
+  } {
+    const { sealed, clock } = this.#parts;
+    for (const policy of policies) {
+      if (policy.metadata.namespace !== proposal.namespace || !belongsTo(policy, proposal.name)) continue;
+      const fault = sealed.policyFault(proposal, policy);
+      if (fault === undefined) continue;
+      const message = `NetworkPolicy ${policy.metadata.name} says that it belongs to this proposal, and nobody approved it as it is: ${fault}; approve the proposal to have it replaced, or delete it`;
+      return { forged: { policy: policy.metadata.name, message } };
+    }
+    return { adopted: adoptedRevision(proposal, policies, clock.now(), (all) => renderYamlDocuments(all)) };
+  }
+
+  async #perform(key: string, facts: ProposalFacts, plan: ProposalPlan, broken?: string): Promise<Outcome> {
+    const { leadership, metrics, clock, sealed } = this.#parts;
     const { operation, before, repair, records } = plan;
     let { proposal } = facts;
-    if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before);
+    if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before, broken);
     const target = operation?.target ?? repair;
     if (target !== undefined) {
       if (operation?.kind === 'Apply') this.#parts.flows.beforeApply(key);
@@ -457,16 +513,13 @@ export class ProposalLoop {
     }
     for (const record of records) await this.#record(record);
     const figuresDue = clock.now() - (this.#figuresAt.get(key) ?? Number.NEGATIVE_INFINITY) >= this.#options.figuresMs;
-    const changed = significant(plan.status) !== significant(proposal.status);
-    if (
-      changed ||
-      target !== undefined ||
-      (figuresDue && JSON.stringify(plan.status) !== JSON.stringify(proposal.status))
-    ) {
+    const status = sealed.sealed(proposal, plan.status, clock.now(), broken);
+    const changed = significant(status) !== significant(proposal.status);
+    if (changed || target !== undefined || (figuresDue && JSON.stringify(status) !== JSON.stringify(proposal.status))) {
       leadership.assertHeld();
-      await this.#writeStatus(key, proposal, plan.status);
+      await this.#writeStatus(key, proposal, status, broken);
     }
-    this.#statuses.set(key, plan.status);
+    this.#statuses.set(key, status);
     const untilMs = facts.judgement.untilMs;
     const waits = [plan.againMs, untilMs === undefined ? undefined : Math.max(0, untilMs - clock.now())].filter(
       (ms) => ms !== undefined,
@@ -493,10 +546,18 @@ export class ProposalLoop {
     return stop(refused);
   }
 
-  async #writeStatus(key: string, proposal: PolicyProposal, status: ProposalStatus): Promise<PolicyProposal> {
-    this.#parts.leadership.assertHeld();
-    const written = await this.#parts.store.updateStatus<PolicyProposal>({ ...proposal, status });
+  async #writeStatus(
+    key: string,
+    proposal: PolicyProposal,
+    said: ProposalStatus,
+    broken?: string,
+  ): Promise<PolicyProposal> {
+    const { leadership, store, sealed, clock } = this.#parts;
+    const status = sealed.sealed(proposal, said, clock.now(), broken);
+    leadership.assertHeld();
+    const written = await store.updateStatus<PolicyProposal>({ ...proposal, status });
     this.#written.written(key, written);
+    this.#kept.set(key, { uid: written.metadata.uid, status });
     this.#figuresAt.set(key, this.#parts.clock.now());
     return written;
   }
@@ -513,10 +574,11 @@ export class ProposalLoop {
   }
 
   async #tendAllowances(key: string, proposal: PolicyProposal, profile: Profile, study: ProposalStudy): Promise<void> {
-    const { view, store, leadership, clock } = this.#parts;
+    const { view, store, leadership, clock, sealed } = this.#parts;
     const { namespace } = proposal.metadata;
     const enforced = view
       .proposals()
+      .map((stored) => sealed.checked(stored).proposal)
       .filter(({ metadata, status }) => metadata.namespace === namespace && status?.enforced !== undefined);
     const isolated = new Set(enforced.flatMap((each) => study.workloadsOf(each)));
     const records = await tendAllowances({
@@ -567,7 +629,8 @@ export class ProposalLoop {
   /** Has live flows judged against what stands in the proposal and what is in force. */
   #follow(key: string, study: ProposalStudy): void {
     const [namespace = '', name = ''] = key.split('/');
-    const proposal = this.#written.latest(key) ?? this.#stored(namespace, name);
+    const stored = this.#stored(namespace, name);
+    const proposal = this.#written.latest(key) ?? (stored && this.#parts.sealed.checked(stored).proposal);
     if (proposal === undefined) {
       this.#parts.flows.forget(key);
       this.#statuses.delete(key);
@@ -596,7 +659,7 @@ export class ProposalLoop {
   }
 
   #writer(): PolicyWriter {
-    const { store, leadership } = this.#parts;
+    const { store, leadership, sealed } = this.#parts;
     return {
       store,
       assertMayWrite: () => leadership.assertHeld(),
@@ -607,6 +670,7 @@ export class ProposalLoop {
         return policies;
       },
       same: (stored, wanted) => samePolicySpec(stored.spec, wanted.spec),
+      seal: sealed.policySeal,
     };
   }
 }
@@ -617,6 +681,7 @@ const alarming: ReadonlySet<string> = new Set([
   'RolledBack',
   'Deviation',
   'NotEnforced',
+  'SealBroken',
   'Retired',
 ]);
 
@@ -628,6 +693,15 @@ function countStates(statuses: Iterable<ProposalStatus>): Map<ProposalState, num
   const counts = new Map<ProposalState, number>();
   for (const { state } of statuses) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
+}
+
+function sealBroken({ metadata }: PolicyProposal, digest: string, message: string, timeMs: number): AuditRecord {
+  const subject = { kind: 'PolicyProposal', namespace: metadata.namespace, name: metadata.name };
+  return { timeMs, actor: 'nanoseg', action: 'SealBroken', subject, digest, message };
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function approvedAtMs(judgement: ApprovalJudgement, nowMs: number): number {

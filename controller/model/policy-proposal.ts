@@ -79,6 +79,8 @@ export interface ProposalStatus {
   readonly enforced?: Revision;
   /** What was in force before, newest first, at most `keptRevisions`; `policies` empty: nothing was. */
   readonly revisions: readonly Revision[];
+  /** Absent in a workspace, where the files are trusted as they are. */
+  readonly seal?: StatusSeal;
   readonly drift?: { readonly policy: string; readonly message: string; readonly since: string };
   readonly deviations: readonly Deviation[];
   /** What changes with every flow; rewritten at a slow pace. */
@@ -146,6 +148,18 @@ export interface GivenApproval {
 
 /** `Stamped`: the API server authenticated the approver, and the admission webhook signed that. */
 export type ApproverIdentity = 'Stamped' | 'Claimed';
+
+/** Shows that the controller wrote what a status says about policies in force; anybody else's words are not acted on. */
+export interface StatusSeal {
+  /** RFC 3339: since when this record is kept without a gap. What was decided before is not known, and void. */
+  readonly since: string;
+  /** That somebody else had written into the status, when, and what came of it. */
+  readonly broken?: string;
+  /** Which of the controller's keys signed. */
+  readonly keyId: string;
+  /** Ed25519, base64. */
+  readonly signature: string;
+}
 
 /** A state that was in force, complete, so that it can be restored. */
 export interface Revision {

@@ -20,7 +20,12 @@ export function canonicalPolicies(policies: readonly NetworkPolicy[]): string {
  * empty for absent lists. Exact in everything else, the order of rules included: whoever reads both sees no difference.
  */
 export function samePolicySpec(a: NetworkPolicySpec, b: NetworkPolicySpec): boolean {
-  return canonicalJson(defaulted(a)) === canonicalJson(defaulted(b));
+  return canonicalSpec(a) === canonicalSpec(b);
+}
+
+/** One text for all specs that `samePolicySpec` takes for the same. */
+export function canonicalSpec(spec: NetworkPolicySpec): string {
+  return canonicalJson(defaulted(spec));
 }
 
 function defaulted(spec: NetworkPolicySpec): unknown {

@@ -17,14 +17,21 @@ export function adoptedRevision(
   );
   const [first] = own;
   if (first === undefined) return undefined;
-  const says = first.metadata.annotations ?? {};
+  return {
+    ...marksOf(first),
+    policies: render(own.map(withoutMarks)),
+    appliedAt: new Date(nowMs).toISOString(),
+    baseline: [],
+  };
+}
+
+/** What a policy says of the decision that it was written for. */
+export function marksOf({ metadata }: NetworkPolicy): Pick<Revision, 'revision' | 'digest' | 'approvedBy'> {
+  const says = metadata.annotations ?? {};
   return {
     revision: Math.max(1, Number.parseInt(says[annotations.revision] ?? '', 10) || 1),
     digest: says[annotations.digest] ?? '',
-    policies: render(own.map(withoutMarks)),
-    appliedAt: new Date(nowMs).toISOString(),
     approvedBy: [says[annotations.approvedBy] ?? 'unknown'],
-    baseline: [],
   };
 }
 

@@ -10,6 +10,7 @@ export const annotations = {
   proposal: 'nanoseg.io/proposal',
   revision: 'nanoseg.io/revision',
   approvedBy: 'nanoseg.io/approved-by',
+  seal: 'nanoseg.io/seal',
 } as const;
 
 export interface PolicyWriter {
@@ -19,6 +20,12 @@ export interface PolicyWriter {
   /** Throws for text that was not read and proved before. */
   readonly read: (text: string) => readonly NetworkPolicy[];
   readonly same: (stored: NetworkPolicy, wanted: NetworkPolicy) => boolean;
+  /** Shows later that this was written because it was approved; undefined where there are no keys. */
+  readonly seal: (
+    proposal: { readonly namespace: string; readonly name: string },
+    policy: NetworkPolicy,
+    revision: Revision,
+  ) => string | undefined;
 }
 
 /** Whether a stored policy says that it belongs to a proposal of its namespace. */
@@ -45,7 +52,9 @@ export async function putInForce(
   writer: PolicyWriter,
 ): Promise<Problem | undefined> {
   const wanted =
-    target.policies === '' ? [] : writer.read(target.policies).map((policy) => stamped(policy, target, proposal));
+    target.policies === ''
+      ? []
+      : writer.read(target.policies).map((policy) => stamped(policy, target, proposal, writer));
   const stored = await writer.store.list<NetworkPolicy & { readonly metadata: { readonly name: string } }>(
     'NetworkPolicy',
     proposal.namespace,
@@ -98,7 +107,13 @@ export function driftOf(
   ];
 }
 
-function stamped(policy: NetworkPolicy, target: Revision, proposal: { readonly name: string }): NetworkPolicy {
+function stamped(
+  policy: NetworkPolicy,
+  target: Revision,
+  proposal: { readonly namespace: string; readonly name: string },
+  writer: PolicyWriter,
+): NetworkPolicy {
+  const seal = writer.seal(proposal, policy, target);
   return {
     ...policy,
     metadata: {
@@ -110,6 +125,7 @@ function stamped(policy: NetworkPolicy, target: Revision, proposal: { readonly n
         [annotations.digest]: target.digest,
         [annotations.revision]: String(target.revision),
         [annotations.approvedBy]: target.approvedBy.join(', '),
+        ...(seal === undefined ? {} : { [annotations.seal]: seal }),
       },
     },
   };

@@ -30,6 +30,8 @@ export interface ApprovalQuestion {
   readonly notBefore: string | undefined;
   /** When the proposal was made, in ms; undefined: not known. Decisions before it are about a deleted one of that name. */
   readonly createdMs: number | undefined;
+  /** Since when it is known without a gap what was decided and done, in ms; undefined: always. Decisions before it are void. */
+  readonly knownSinceMs: number | undefined;
   /** Who nanoseg itself is to the API server; undefined: not known. */
   readonly controllerUser: string | undefined;
   /** `valid`, or why the stamp is worth nothing, as a clause. */
@@ -255,7 +257,7 @@ function untimeliness(
   time: string,
   question: ApprovalQuestion,
 ): Ignored | undefined {
-  const { nowMs, notBefore, createdMs, enforcedSinceMs } = question;
+  const { nowMs, notBefore, createdMs, knownSinceMs, enforcedSinceMs } = question;
   if (timeMs > nowMs + clockSkewMs) {
     const now = new Date(nowMs).toISOString();
     const because = `it was given on ${time}, and it is ${now}: a clock is wrong by more than ${clockSkewMs / 60_000} minutes`;
@@ -265,6 +267,11 @@ function untimeliness(
   if (createdMs !== undefined && timeMs < createdMs - creationSkewMs) {
     const because = `it was given on ${time}, before the proposal was made on ${new Date(createdMs).toISOString()}`;
     return { because };
+  }
+  // it may have been taken back meanwhile
+  if (knownSinceMs !== undefined && timeMs <= knownSinceMs) {
+    const since = new Date(knownSinceMs).toISOString();
+    return { because: `it was given on ${time}, and what became of the proposal is only known since ${since}` };
   }
   const takesBack = decision === 'Rollback' || decision === 'Retire';
   if (takesBack && enforcedSinceMs !== undefined && timeMs < enforcedSinceMs) {

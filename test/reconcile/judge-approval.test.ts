@@ -73,6 +73,7 @@ function question(approvals: readonly PolicyApproval[], parts: Partial<ApprovalQ
     rules,
     profileOrigin: 'shop/default',
     nowMs,
+    knownSinceMs: undefined,
     notBefore: undefined,
     createdMs: undefined,
     enforcedSinceMs: undefined,

@@ -74,6 +74,7 @@ export const fullProposalStatus: Whole<NonNullable<PolicyProposal['status']>> = 
   deviations: [
     { connection, verdict: 'denied', firstSeen: time, lastSeen: time, times: 7, message: 'not in the baseline' },
   ],
+  seal: { since: time, broken: 'its status was put back', keyId: 'a1', signature: 'c2ln' },
   live: {
     digest: digest('b'),
     since: time,

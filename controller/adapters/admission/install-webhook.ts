@@ -34,9 +34,10 @@ export async function installWebhook(
   store: ObjectStore,
   keys: KeyRing,
   target: WebhookTarget,
+  written: (configuration: string) => void = () => undefined,
 ): Promise<Problem | undefined> {
   for (const { kind, webhooks } of configurations) {
-    const found = await installConfiguration(store, kind, () => webhooks(keys, target));
+    const found = await installConfiguration(store, kind, () => webhooks(keys, target), written);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -50,17 +51,24 @@ export async function keepWebhookInstalled(
     readonly target: WebhookTarget;
     readonly clock: Clock;
     readonly changed: (problem: Problem | undefined) => void;
+    /** Hears of a configuration that somebody else had made say something else. */
+    readonly repaired?: (configuration: string) => void;
     readonly paceMs?: number;
   },
   signal: AbortSignal,
 ): Promise<void> {
   const { store, keys, target, clock, changed, paceMs = 15_000 } = options;
   let last: string | undefined;
+  let lastKeys = '';
   while (!signal.aborted) {
     const wake = new AbortController();
     const unsubscribe = keys.subscribe(() => wake.abort());
     try {
-      const found = await installOrProblem(store, keys, target);
+      const keysNow = `${keys.webhookTokens().join()} ${keys.authorityBundle()}`;
+      // the first time, and with other keys, it is this controller that changes them
+      const repaired = keysNow === lastKeys ? options.repaired : undefined;
+      const found = await installOrProblem(store, keys, target, repaired);
+      lastKeys = keysNow;
       if (last !== (found?.message ?? '')) changed(found);
       last = found?.message ?? '';
       await clock.sleep(paceMs, AbortSignal.any([signal, wake.signal]));
@@ -76,9 +84,10 @@ async function installOrProblem(
   store: ObjectStore,
   keys: KeyRing,
   target: WebhookTarget,
+  written?: (configuration: string) => void,
 ): Promise<Problem | undefined> {
   try {
-    return await installWebhook(store, keys, target);
+    return await installWebhook(store, keys, target, written);
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
     return problem('WebhookNotInstalled', `the webhook configurations cannot be looked at: ${error.message}`);
@@ -89,6 +98,7 @@ async function installConfiguration(
   store: ObjectStore,
   kind: string,
   webhooks: () => readonly object[],
+  written: (configuration: string) => void,
 ): Promise<Problem | undefined> {
   const where = `${kind}/${webhookConfigurationName}`;
   for (let attempt = 1; ; attempt++) {
@@ -97,7 +107,9 @@ async function installConfiguration(
       if (stored === undefined)
         return problem('WebhookNotInstalled', 'the webhook configuration does not exist', where);
       const wanted = webhooks();
-      if (!isDeepStrictEqual(stored.webhooks, wanted)) await store.update({ ...stored, webhooks: wanted });
+      if (isDeepStrictEqual(stored.webhooks, wanted)) return undefined;
+      await store.update({ ...stored, webhooks: wanted });
+      written(where);
       return undefined;
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error;

@@ -1,10 +1,13 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
+import type { Problem } from '../../model/problem.ts';
 
 export interface Probes {
   /** Undefined: ready; else what is missing, in words. */
   readonly unready: () => string | undefined;
+  /** What does not work although it is ready, for people who look. */
+  readonly degraded: () => readonly Problem[];
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -14,15 +17,22 @@ export interface ProbeServer {
 }
 
 /** `/healthz`, `/readyz` and `/metrics` for the kubelet and Prometheus. Rejects when the port cannot be had. */
-export async function serveProbes(port: number, host: string, { unready, metrics }: Probes): Promise<ProbeServer> {
+export async function serveProbes(
+  port: number,
+  host: string,
+  { unready, degraded, metrics }: Probes,
+): Promise<ProbeServer> {
   const app = express().disable('x-powered-by');
   app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok\n'));
   app.get('/readyz', (_request, response) => {
     const missing = unready();
+    const without = degraded().map(
+      ({ code, message, where }) => `without: ${message} (${[code, where].filter(Boolean).join(', ')})\n`,
+    );
     response
       .status(missing === undefined ? 200 : 503)
       .type('text/plain')
-      .send(`${missing ?? 'ready'}\n`);
+      .send(`${missing ?? 'ready'}\n${without.join('')}`);
   });
   app.get('/metrics', async (_request, response) => {
     const { contentType, body } = await metrics();

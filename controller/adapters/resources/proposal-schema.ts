@@ -195,6 +195,18 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
       .describe('The change under way.'),
     enforced: revision.exactOptional().describe('What is in force.'),
     revisions: z.array(revision).describe('What was in force before, newest first, at most 10.'),
+    seal: z
+      .object({
+        since: timeText.describe('Since when this record is kept without a gap; decisions before that are void.'),
+        broken: z
+          .string()
+          .exactOptional()
+          .describe('That somebody else had written into this status, when, and what came of it.'),
+        keyId: z.string().describe("Which of nanoseg's keys signed."),
+        signature: z.string().describe('Signature of what this status says about policies in force.'),
+      })
+      .exactOptional()
+      .describe('Shows that nanoseg wrote this status: without a valid one no policy is written from it.'),
     drift: z
       .object({
         policy: z.string().describe('Name of the NetworkPolicy.'),
