@@ -229,9 +229,10 @@ async function* compressedBatches(
 ): AsyncGenerator<FileBatch> {
   const { ino, size, mtimeMs } = await handle.stat();
   const head = await headOf(handle, size);
-  progress.doneBytes = 0;
-  progress.totalBytes = size;
-  const chunks = decompressedBytes(handle, (bytes) => (progress.doneBytes += bytes), signal);
+  Object.assign(progress, { doneBytes: 0, totalBytes: size });
+  // the bytes of a file are read long before all that they hold was taken: it is done after its last batch
+  const onBytes = (bytes: number) => (progress.doneBytes = Math.min(progress.doneBytes + bytes, size - 1));
+  const chunks = decompressedBytes(handle, onBytes, signal);
   const resumed = { line: 0, countedLine: position?.line ?? -1 };
   const records = new FlowRecords(path, format, Math.floor(mtimeMs), limits, resumed);
   const reached = (): FilePosition => ({ inode: String(ino), head, offset: 0, line: records.line });
@@ -248,5 +249,6 @@ async function* compressedBatches(
   }
   records.finish();
   yield { ...records.takeBatch(), position: { ...reached(), finished: true } };
+  progress.doneBytes = size;
   if (position === undefined) records.throwIfUnusable();
 }

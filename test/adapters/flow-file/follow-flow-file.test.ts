@@ -352,6 +352,21 @@ test('progress says that all was read when all was taken, also where nothing is 
   t.is(await caughtUp(position), undefined);
 });
 
+test('a compressed file is done after its last batch, however early its bytes were read', async (t) => {
+  const path = await scratch(t);
+  const content = gzipSync(Array.from({ length: 5000 }, (_, i) => line(i + 1)).join(''));
+  await writeFile(path, content);
+  const source = followFlowFile(path, { pollMs });
+  const done: boolean[] = [];
+  for await (const { position } of source.batches(AbortSignal.timeout(5000))) {
+    t.truthy(position);
+    done.push(source.progress().doneBytes === content.length);
+  }
+  t.true(done.length > 2);
+  t.false(done.includes(true));
+  t.deepEqual(source.progress(), { doneBytes: content.length, totalBytes: content.length });
+});
+
 test('asked again, a source goes on after the last batch that was taken', async (t) => {
   const path = await scratch(t);
   await writeFile(path, lines(1, 2));
