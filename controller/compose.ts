@@ -218,6 +218,7 @@ class Observer {
       graph,
       clock: systemClock,
       onSighting: (sighting) => this.#flows.observe(sighting),
+      onCluster: () => this.#flows.renew(this.#studyNow()),
     });
     const store = await openEvidence();
     const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs: config.flushMs });
@@ -289,11 +290,10 @@ class Observer {
   #look(): ProposalStudy {
     const graph = this.#graph as TrafficGraph;
     this.#caughtUp = this.#files?.caughtUp === true && this.#ingest?.counters.held === 0;
-    const cluster = this.#clusterNow();
-    const study = this.#study?.cluster === cluster ? this.#study : clusterStudy(cluster, this.#study);
+    const study = this.#studyNow();
     const nowMs = systemClock.now();
     this.#analyst =
-      this.#analyst !== undefined && this.#study === study
+      this.#analyst?.study === study
         ? this.#analyst.renewed(graph, nowMs)
         : new Analyst({
             study,
@@ -303,12 +303,17 @@ class Observer {
             comments: true,
             nowMs,
           });
-    this.#study = study;
     return new ProposalStudy({
       analyst: this.#analyst,
       profileOf: (namespace) => this.#view.profileOf(namespace).profile,
       closedSince: (namespace) => this.#closedSince(namespace),
     });
+  }
+
+  #studyNow(): ClusterStudy {
+    const cluster = this.#clusterNow();
+    if (this.#study?.cluster !== cluster) this.#study = clusterStudy(cluster, this.#study);
+    return this.#study;
   }
 
   /** The cluster with what flow sources said of its addresses; the same value while neither changed. */
@@ -334,7 +339,7 @@ class Observer {
     const ingest = this.#ingest as LiveIngest;
     const connections = this.#graph?.size ?? 0;
     this.#metrics.graph(connections);
-    for (const { name } of ingest.health) this.#metrics.ingested(name, ingest.counters.flows, ingest.counters.rejected);
+    for (const { name, flows, rejected } of ingest.health) this.#metrics.ingested(name, flows, rejected);
     this.#parts.onRound?.({ number, proposals, view: this.#view, ingest, connections, caughtUp: this.#caughtUp });
   }
 }

@@ -72,10 +72,16 @@ async function filesAt(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
   if (!found?.isDirectory()) return [path];
   const entries = await readdir(path, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && !besides.test(entry.name))
-    .map(({ name }) => join(path, name))
+  const names = entries.filter((entry) => entry.isFile() && !besides.test(entry.name)).map(({ name }) => name);
+  return names
+    .filter((name) => !isRotated(name, names))
+    .map((name) => join(path, name))
     .sort();
+}
+
+/** `flows.jsonl.1`, `flows.jsonl-20260131.gz` beside `flows.jsonl`: it was read while it had the name of the file that grows. */
+function isRotated(name: string, names: readonly string[]): boolean {
+  return names.some((other) => name !== other && /^[.-]\d/.test(name.slice(other.length)) && name.startsWith(other));
 }
 
 /** Promises that only ever reject, so that a race sees a failure and not an end. */
