@@ -35,7 +35,7 @@ import { OwnWrites } from './own-writes.ts';
 import type { CheckedProposal, KeptRecord, SealedProposals } from './sealed-proposals.ts';
 import type { Making, ProposalStudy } from './proposal-study.ts';
 import { adoptedRevision } from './reconcile/adopted-revision.ts';
-import { belongsTo, driftOf, type PolicyWriter, putInForce } from './reconcile/apply-policies.ts';
+import { belongsTo, driftOf, type PolicyWriter, putInForce, tryPolicies } from './reconcile/apply-policies.ts';
 import { chooseText, proposedDigestAnnotation } from './reconcile/choose-text.ts';
 import { type HashText, proposalDigest } from './reconcile/digest.ts';
 import type { FlowWatch } from './flow-watch.ts';
@@ -283,7 +283,7 @@ export class ProposalLoop {
       profile,
       stopped: view.stopped(namespace),
       judgement,
-      inForce: this.#inForce(proposal, policies, standing),
+      inForce: await this.#inForce(proposal, policies, standing),
       guard: this.#parts.flows.guard(key, proposal, profile.guard),
       allowedUntil: allowedUntil(proposal, policies),
       shadow: watched.shadow,
@@ -456,7 +456,21 @@ export class ProposalLoop {
     return former?.digest === digest ? former : { digest, policies: made.spec.policies };
   }
 
-  #inForce(proposal: PolicyProposal, policies: readonly NetworkPolicy[], standing: StandingText): InForce {
+  /** By the view, which may be late: before it becomes news, what looks wrong is looked up. */
+  async #inForce(
+    proposal: PolicyProposal,
+    policies: readonly NetworkPolicy[],
+    standing: StandingText,
+  ): Promise<InForce> {
+    const seen = this.#inForceBy(proposal, policies, standing);
+    const known = proposal.status?.drift?.message;
+    const isNews = seen.adopted !== undefined || (seen.drift !== undefined && seen.drift.message !== known);
+    if (!isNews) return seen;
+    const stored = await this.#parts.store.list<NetworkPolicy>('NetworkPolicy', proposal.metadata.namespace);
+    return this.#inForceBy(proposal, stored, standing);
+  }
+
+  #inForceBy(proposal: PolicyProposal, policies: readonly NetworkPolicy[], standing: StandingText): InForce {
     const { namespace, name } = proposal.metadata;
     const { enforced, applying } = proposal.status ?? {};
     const writer = this.#writer();
@@ -498,16 +512,16 @@ export class ProposalLoop {
     const { leadership, metrics, clock, sealed } = this.#parts;
     const { operation, before, repair, records } = plan;
     let { proposal } = facts;
-    if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before, broken);
     const target = operation?.target ?? repair;
-    if (target !== undefined) {
+    const { namespace, name } = proposal.metadata;
+    // what will be refused is not begun
+    const change = target && (await tryPolicies(target, { namespace, name }, this.#writer()));
+    if (change !== undefined && 'code' in change) return this.#refused(key, facts, plan, change);
+    if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before, broken);
+    if (change !== undefined) {
       if (operation?.kind === 'Apply') this.#parts.flows.beforeApply(key);
-      const refused = await putInForce(
-        target,
-        { namespace: proposal.metadata.namespace, name: proposal.metadata.name },
-        this.#writer(),
-      );
-      if (refused) return this.#refused(key, proposal, facts, refused);
+      const refused = await putInForce(change, this.#writer());
+      if (refused) return this.#refused(key, { ...facts, proposal }, plan, refused);
       if (operation?.kind === 'Apply')
         metrics.approvedToStored(Math.max(0, clock.now() - approvedAtMs(facts.judgement, clock.now())) / 1000);
     }
@@ -527,18 +541,20 @@ export class ProposalLoop {
     return waits.length === 0 ? done : after(Math.min(...waits) + 1);
   }
 
-  async #refused(key: string, proposal: PolicyProposal, facts: ProposalFacts, refused: Problem): Promise<Outcome> {
-    const { status } = proposal;
+  /** The refusal stands in the status until it is another one, or none. */
+  async #refused(key: string, facts: ProposalFacts, { before }: ProposalPlan, refused: Problem): Promise<Outcome> {
+    const { proposal, nowMs, standing } = facts;
+    const { namespace, name } = proposal.metadata;
     const message = `${refused.message} (${refused.code}, ${refused.where})`;
-    if (status !== undefined && status.message !== message) {
-      const { applying: _, ...rest } = status;
-      const subject = { kind: 'PolicyProposal', namespace: proposal.metadata.namespace, name: proposal.metadata.name };
+    const said = before ?? proposal.status;
+    if (said !== undefined && proposal.status?.message !== message) {
+      const { applying: _, ...rest } = said;
       await this.#record({
-        timeMs: facts.nowMs,
+        timeMs: nowMs,
         actor: 'nanoseg',
         action: 'ApplyFailed',
-        subject,
-        digest: facts.standing.digest,
+        subject: { kind: 'PolicyProposal', namespace, name },
+        digest: standing.digest,
         message,
       });
       await this.#writeStatus(key, proposal, { ...rest, message });

@@ -1,4 +1,5 @@
 import { ClusterError } from '../model/cluster-error.ts';
+import type { ObjectRef } from '../model/kubernetes-object.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { Revision } from '../model/policy-proposal.ts';
 import { type Problem, problem } from '../model/problem.ts';
@@ -41,35 +42,58 @@ function isOurs(policy: NetworkPolicy, proposal: string): boolean {
   return belongsTo(policy, proposal) || managedFields.some(({ manager }) => manager === 'nanoseg');
 }
 
+/** What has to be written and taken away, so that the policies of a revision are those that are stored for a proposal. */
+export interface PolicyChange {
+  readonly writes: readonly { readonly policy: NetworkPolicy; readonly isNew: boolean }[];
+  readonly removals: readonly ObjectRef[];
+}
+
 /**
- * Makes the policies of a revision the ones that are stored for a proposal: writes what differs, and then takes away
- * what the revision does not have. Each write is tried first without effect, and read back after it. A refusal is a
- * problem; what may succeed later is thrown as ClusterError.
+ * What is to be done for a revision to be in force, with each write tried without effect: so that what will be refused is
+ * known before anything is written. A refusal is a problem; what may succeed later is thrown as ClusterError.
  */
-export async function putInForce(
+export async function tryPolicies(
   target: Revision,
   proposal: { readonly namespace: string; readonly name: string },
   writer: PolicyWriter,
-): Promise<Problem | undefined> {
+): Promise<PolicyChange | Problem> {
+  const { namespace, name } = proposal;
   const wanted =
     target.policies === ''
       ? []
       : writer.read(target.policies).map((policy) => stamped(policy, target, proposal, writer));
   const stored = await writer.store.list<NetworkPolicy & { readonly metadata: { readonly name: string } }>(
     'NetworkPolicy',
-    proposal.namespace,
+    namespace,
   );
+  const writes: { policy: NetworkPolicy; isNew: boolean }[] = [];
   for (const policy of wanted) {
     const there = stored.find(({ metadata }) => metadata.name === policy.metadata.name);
-    if (there !== undefined && !isOurs(there, proposal.name)) return nameTaken(policy);
+    if (there !== undefined && !isOurs(there, name)) return nameTaken(policy);
     if (there !== undefined && isAsWanted(there, policy, writer)) continue;
-    const refused = await write(policy, there === undefined, writer);
+    const isNew = there === undefined;
+    const refused = await tryToWrite(policy, isNew, writer);
+    if (refused) return refused;
+    writes.push({ policy, isNew });
+  }
+  const removals = stored
+    .filter((one) => belongsTo(one, name) && !wanted.some(({ metadata }) => metadata.name === one.metadata.name))
+    .map(({ metadata }) => ({ kind: 'NetworkPolicy', namespace, name: metadata.name }));
+  return { writes, removals };
+}
+
+/** Does what was tried: first the writes, each read back after it, then the removals. Refusals are as of `tryPolicies`. */
+export async function putInForce(
+  { writes, removals }: PolicyChange,
+  writer: PolicyWriter,
+): Promise<Problem | undefined> {
+  for (const { policy, isNew } of writes) {
+    const refused = await write(policy, isNew, writer);
     if (refused) return refused;
   }
-  for (const { metadata } of stored.filter((policy) => belongsTo(policy, proposal.name))) {
-    if (wanted.some((policy) => policy.metadata.name === metadata.name)) continue;
+  for (const ref of removals) {
     writer.assertMayWrite();
-    await writer.store.remove({ kind: 'NetworkPolicy', namespace: proposal.namespace, name: metadata.name });
+    await writer.store.remove(ref);
   }
   return undefined;
 }
@@ -138,21 +162,38 @@ function isAsWanted(there: NetworkPolicy, wanted: NetworkPolicy, { same }: Polic
   return carries && labelled && same(there, wanted);
 }
 
+async function tryToWrite(policy: NetworkPolicy, isNew: boolean, writer: PolicyWriter): Promise<Problem | undefined> {
+  return orRefusal(policy, async () => {
+    writer.assertMayWrite();
+    const echo = await writer.store.applyPolicy(policy, { dryRun: true, force: isForced(isNew) });
+    return writer.same(echo, policy) ? undefined : storedDiffers(policy);
+  });
+}
+
 async function write(policy: NetworkPolicy, isNew: boolean, writer: PolicyWriter): Promise<Problem | undefined> {
   const { store, assertMayWrite, same } = writer;
   const { namespace, name } = policy.metadata;
-  // all fields of a managed policy are nanoseg's own: what somebody changed there is drift, and taken back
-  const force = !isNew;
-  try {
+  return orRefusal(policy, async () => {
     assertMayWrite();
-    const echo = await store.applyPolicy(policy, { dryRun: true, force });
-    if (!same(echo, policy)) return storedDiffers(policy);
-    assertMayWrite();
-    await store.applyPolicy(policy, { dryRun: false, force });
+    await store.applyPolicy(policy, { dryRun: false, force: isForced(isNew) });
     const stored = await store.get<NetworkPolicy>({ kind: 'NetworkPolicy', namespace, name });
     if (stored !== undefined && same(stored, policy)) return undefined;
     if (isNew) await store.remove({ kind: 'NetworkPolicy', namespace, name });
     return storedDiffers(policy);
+  });
+}
+
+/** All fields of a managed policy are nanoseg's own: what somebody changed there is drift, and taken back. */
+function isForced(isNew: boolean): boolean {
+  return !isNew;
+}
+
+async function orRefusal(
+  { metadata: { namespace, name } }: NetworkPolicy,
+  attempt: () => Promise<Problem | undefined>,
+): Promise<Problem | undefined> {
+  try {
+    return await attempt();
   } catch (error) {
     if (!(error instanceof ClusterError) || error.retryable) throw error;
     return problem('ApplyRefused', error.message, `${namespace}/NetworkPolicy/${name}`);
