@@ -40,7 +40,8 @@ import { LiveIngest } from './live-ingest.ts';
 import { type Cluster, withObserved } from './model/cluster.ts';
 import type { ProposalStatus } from './model/policy-proposal.ts';
 import type { ApprovalSpec } from './model/policy-approval.ts';
-import type { Problem } from './model/problem.ts';
+import { ClusterError } from './model/cluster-error.ts';
+import { type Problem, problem } from './model/problem.ts';
 import { dialect } from './policy/dialects/dialects.ts';
 import type {
   AuditLog,
@@ -370,7 +371,20 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
   const client = createKubeClient({ kubeconfig: config.kubeconfig, context: config.context, namespace, version });
   const store = createKubernetesObjectStore(client);
   const controllerUser = await persist(() => ownIdentity(client), signal, log);
-  const events = createEventRecorder({ client, clock: systemClock, instance: identity });
+  const faults = new Map<string, Problem>();
+  const faulty = (what: string, error: Error) => {
+    const found = problem('NotPermitted', `${what} cannot be written: ${error.message}`);
+    if (faults.get(what)?.message !== found.message) log.warn({ problem: found }, 'something cannot be written');
+    faults.set(what, found);
+  };
+  const events = createEventRecorder({
+    client,
+    clock: systemClock,
+    instance: identity,
+    onFailure: (error) => (error.retryable ? undefined : faulty('Events', error)),
+    onSent: () => faults.delete('Events'),
+  });
+  const auditLog = new ConfigMapAuditLog({ store, namespace, clock: systemClock, random: Math.random });
   const keys = await openKeys({ store, namespace, webhookUrl: config.webhook?.url, log }, signal);
   const user = controllerUser ?? `system:serviceaccount:${namespace}:nanoseg-controller`;
   const webhook =
@@ -392,11 +406,23 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
       clock: systemClock,
       random: Math.random,
       durationMs: lease,
-      renewDeadlineMs: (lease * 2) / 3,
-      renewEveryMs: (lease * 2) / 15,
+      renewDeadlineMs: Math.round((lease * 2) / 3),
+      renewEveryMs: Math.round((lease * 2) / 15),
       onFailure: (error) => log.warn({ error: error.message }, 'the lease could not be read or written'),
     }),
-    audit: new ConfigMapAuditLog({ store, namespace, clock: systemClock, random: Math.random }),
+    audit: {
+      append: async (record) => {
+        try {
+          await auditLog.append(record);
+          faults.delete('the audit log');
+        } catch (error) {
+          if (error instanceof ClusterError && !error.retryable) faulty('the audit log', error);
+          throw error;
+        }
+      },
+      entries: () => auditLog.entries(),
+      verify: () => auditLog.verify(),
+    },
     events,
     openEvidence: async () => {
       if (dataDirectory === undefined) return new MemoryConnectionStore();
@@ -406,7 +432,7 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
     verifyStamp: (where, spec) => verifyStamp(where, spec, keys.verificationKeys()),
     sealing: keySealing(keys),
     controllerUser,
-    degraded: () => webhook?.degraded() ?? [],
+    degraded: () => [...faults.values(), ...(webhook?.degraded() ?? [])],
     run: async (running) => {
       const keep = keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed'));
       await Promise.all([events.run(running), keep, webhook?.run(running)]);

@@ -86,9 +86,6 @@ const onlyObserved: Making = { kind: 'none', because: 'nanoseg only observes the
 /** So many keys of a refresh wait in the queue at once: what people do comes in between. */
 const refreshAhead = 4;
 
-/** A round of refreshing is followed by so many times its own duration of rest. */
-const restPerRound = 3;
-
 /**
  * Keeps every proposal and its policies as they should be: reads the facts of one key at a time, has them planned purely,
  * and performs the plan. Runs only while this process leads.
@@ -98,6 +95,9 @@ export class ProposalLoop {
   readonly #options: LoopOptions;
   readonly #queue: WorkQueue;
   readonly #written = new OwnWrites();
+  /** Oldest first. */
+  readonly #unrecorded: AuditRecord[] = [];
+  #recording: Promise<void> = Promise.resolve();
   /** Approvals that counted, by uid: the view may not know yet. */
   readonly #counted = new Set<string>();
   readonly #figuresAt = new Map<string, number>();
@@ -174,9 +174,9 @@ export class ProposalLoop {
       if (signal.aborted) return;
       await this.#afterRound(this.#study);
       this.#parts.onRound?.(++this.#refreshed, this.#statuses);
-      // a round that takes long leaves most of the time to others
+      // a round that takes long leaves half of the time to others
       const tookMs = clock.now() - startedMs;
-      const restMs = Math.max(this.#options.refreshMs - tookMs, restPerRound * tookMs);
+      const restMs = Math.max(this.#options.refreshMs - tookMs, tookMs);
       await clock.sleep(restMs, signal).catch(() => undefined);
     }
   }
@@ -219,6 +219,7 @@ export class ProposalLoop {
 
   async #attempt(key: string): Promise<Outcome> {
     try {
+      if (this.#unrecorded.length > 0) await this.#recordWaiting().catch(notWritten);
       return await this.#reconcile(key);
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error;
@@ -517,6 +518,7 @@ export class ProposalLoop {
     // what will be refused is not begun
     const change = target && (await tryPolicies(target, { namespace, name }, this.#writer()));
     if (change !== undefined && 'code' in change) return this.#refused(key, facts, plan, change);
+    for (const record of plan.decided) await this.#record(record);
     if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before, broken);
     if (change !== undefined) {
       if (operation?.kind === 'Apply') this.#parts.flows.beforeApply(key);
@@ -525,7 +527,7 @@ export class ProposalLoop {
       if (operation?.kind === 'Apply')
         metrics.approvedToStored(Math.max(0, clock.now() - approvedAtMs(facts.judgement, clock.now())) / 1000);
     }
-    for (const record of records) await this.#record(record);
+    await this.#record(...records);
     const figuresDue = clock.now() - (this.#figuresAt.get(key) ?? Number.NEGATIVE_INFINITY) >= this.#options.figuresMs;
     const status = sealed.sealed(proposal, plan.status, clock.now(), broken);
     const changed = significant(status) !== significant(proposal.status);
@@ -578,15 +580,32 @@ export class ProposalLoop {
     return written;
   }
 
-  async #record(record: AuditRecord): Promise<void> {
+  /** What was done stays to be recorded until it is, so that an audit log that cannot be written loses nothing. */
+  async #record(...records: readonly AuditRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    const known = new Set(this.#unrecorded.map(wordsOf));
+    this.#unrecorded.push(...records.filter((record) => !known.has(wordsOf(record))));
+    await this.#recordWaiting();
+  }
+
+  async #recordWaiting(): Promise<void> {
+    // one after the other, whoever asks
+    this.#recording = this.#recording.catch(() => undefined).then(() => this.#appendWaiting());
+    await this.#recording;
+  }
+
+  async #appendWaiting(): Promise<void> {
     const { audit, notifier, events, metrics, log } = this.#parts;
-    await audit.append(record);
-    const { actor, action, subject, digest, message: reason } = record;
-    const key = `${subject.namespace}/${subject.name}`;
-    log[alarming.has(action) ? 'warn' : 'info']({ key, action, actor, digest, reason }, 'recorded');
-    notifier.notify(record);
-    metrics.happened(record.action);
-    events.record(record.subject, alarming.has(record.action) ? 'Warning' : 'Normal', record.action, record.message);
+    for (let [record] = this.#unrecorded; record !== undefined; [record] = this.#unrecorded) {
+      await audit.append(record);
+      this.#unrecorded.shift();
+      const { actor, action, subject, digest, message: reason } = record;
+      const key = `${subject.namespace}/${subject.name}`;
+      log[alarming.has(action) ? 'warn' : 'info']({ key, action, actor, digest, reason }, 'recorded');
+      notifier.notify(record);
+      metrics.happened(action);
+      events.record(subject, alarming.has(action) ? 'Warning' : 'Normal', action, reason);
+    }
   }
 
   async #tendAllowances(key: string, proposal: PolicyProposal, profile: Profile, study: ProposalStudy): Promise<void> {
@@ -607,7 +626,7 @@ export class ProposalLoop {
       assertMayWrite: () => leadership.assertHeld(),
       nowMs: clock.now(),
     });
-    for (const record of records) await this.#record(record);
+    await this.#record(...records);
   }
 
   /** A rollback or retirement that was carried out counts for nothing any more, and that is nobody's mistake. */
@@ -709,6 +728,16 @@ function countStates(statuses: Iterable<ProposalStatus>): Map<ProposalState, num
   const counts = new Map<ProposalState, number>();
   for (const { state } of statuses) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
+}
+
+/** All but when: a record that waits is not added again by the next attempt. */
+function wordsOf({ actor, action, subject, digest, message }: AuditRecord): string {
+  return JSON.stringify([actor, action, subject, digest, message]);
+}
+
+/** What cannot be recorded now is recorded later; nothing has to wait for it. */
+function notWritten(error: unknown): void {
+  if (!(error instanceof ClusterError)) throw error;
 }
 
 function sealBroken({ metadata }: PolicyProposal, digest: string, message: string, timeMs: number): AuditRecord {

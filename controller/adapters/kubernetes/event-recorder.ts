@@ -20,6 +20,10 @@ export interface EventRecorderOptions {
   readonly perSecond?: number;
   /** @default 5000 */
   readonly retryMs?: number;
+  /** The server did not take an event. */
+  readonly onFailure?: (error: ClusterError) => void;
+  /** The server took one. */
+  readonly onSent?: () => void;
 }
 
 /** An EventRecorder that sends what waits while it runs. */
@@ -134,10 +138,12 @@ class QueueingEventRecorder implements SendingEventRecorder {
   async #send(happening: Happening, signal: AbortSignal): Promise<boolean> {
     try {
       if (!(await this.#countUp(happening, signal))) await this.#create(happening, signal);
+      this.#options.onSent?.();
       return true;
     } catch (error) {
       if (signal.aborted) return true;
       if (!(error instanceof ClusterError)) throw error;
+      this.#options.onFailure?.(error);
       if (error.retryable) this.#enqueue(happening);
       else this.#dropped += happening.count;
       return !error.retryable;
