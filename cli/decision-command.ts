@@ -150,7 +150,7 @@ async function confirmed(
     requests.map(({ proposal }) => proposal),
     decision,
   );
-  terminal.err(`${summaries.map(reviewSummary).join('\n')}\n`);
+  terminal.err(`${reviewSummary(summaries)}\n`);
   const what = requests.length === 1 ? 'it' : `all ${requests.length} of them`;
   const answer = await terminal.ask(`${decision} ${what}? [y/N] `);
   return /^(?:y|yes)$/i.test(answer.trim());

@@ -10,7 +10,7 @@ import { inForce } from '../decide.ts';
 import { proposalName } from '../resolve-proposal.ts';
 import { age } from './age.ts';
 import { connectionIdWords } from './connection-words.ts';
-import { groupedItems } from './listed-items.ts';
+import { groupedItems, itemLine, notAmong } from './listed-items.ts';
 import { printable } from './printable.ts';
 import { closesWords } from './proposal-table.ts';
 
@@ -24,21 +24,21 @@ export function proposalPage(proposal: PolicyProposal, rules: readonly string[],
   const parts = [
     head(proposal, status),
     section('Rules', rules),
-    section('Evidence', spec.evidence.map(connectionIdWords), `${counted(spec.evidence.length, 'connection')}`),
+    section('Evidence', firstOf(spec.evidence.map(connectionIdWords)), counted(spec.evidence.length, 'connection')),
     proofSection(status),
-    section('Over-grants: allowed beyond the evidence', status.proof.overGrants),
+    lines('Over-grants: allowed beyond the evidence', status.proof.overGrants),
     section('Readiness', readinessLines(status), ''),
     itemsSection('Held back: suspicious, not learned until the profile accepts it', status.heldBack),
     itemsSection('Seen, but no rule is written for it', status.omissions),
-    itemsSection('Would deny, of what was seen', status.proof.wouldDeny),
-    section('Denied attempts that it would let pass', status.attempts.map(connectionIdWords)),
+    wouldDenySection(status),
+    lines('Denied attempts that it would let pass', status.attempts.map(connectionIdWords)),
     shadowSection(status),
     section('Approvals', approvalLines(status, nowMs), ''),
     section(
       'Drift',
       status.drift ? [`${status.drift.policy}: ${status.drift.message}, since ${status.drift.since}`] : [],
     ),
-    section('Deviations', status.deviations.map(deviationLine)),
+    lines('Deviations', status.deviations.map(deviationLine)),
     section('Revisions', revisionLines(status)),
     section('Notes', notes(status)),
     `Policies (${metadata.name})\n${yaml}`,
@@ -89,18 +89,18 @@ function shadowSection({ live, digest }: ProposalStatus): string {
   if (live === undefined) return '';
   const about = live.digest === digest ? '' : ' (of the former policies)';
   const title = `Shadow${about}: ${live.wouldDeny} of ${live.judged} flows would be denied since ${live.since}`;
-  const lines = live.samples.map(
-    ({ connection, message, times }) => `${connectionIdWords(connection)}: ${message} (${counted(times, 'time')})`,
-  );
-  return `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  return `${title}\n${live.samples.map((item) => `  ${itemLine(item)}, ${counted(item.times, 'time')}\n`).join('')}`;
 }
 
-function approvalLines({ approvals }: ProposalStatus, nowMs: number): string[] {
+function approvalLines(status: ProposalStatus, nowMs: number): string[] {
+  const { approvals } = status;
   const distinct = new Set(approvals.given.map(({ user }) => user)).size;
+  const need =
+    inForce(status)?.digest === status.digest
+      ? `in force since ${inForce(status)?.appliedAt}: nothing to approve`
+      : `${distinct} of ${approvals.required} needed`;
   return [
-    approvals.autoRule === undefined
-      ? `${distinct} of ${approvals.required} needed`
-      : `approved by itself: ${approvals.autoRule}`,
+    approvals.autoRule === undefined ? need : `approved by itself: ${approvals.autoRule}`,
     ...approvals.given.map(
       ({ user, identity, time, approval }) =>
         `given by ${user}${identity === 'Claimed' ? ' (claimed)' : ''} ${age(time, nowMs)} ago (${approval})`,
@@ -136,12 +136,41 @@ function notes({ notes: own, newer, previous }: ProposalStatus): string[] {
   ];
 }
 
-function itemsSection(title: string, { count, items }: CountedItems): string {
-  const lines = groupedItems(items);
-  return section(title, count > items.length ? [...lines, `and ${count - items.length} more`] : lines, `${count}`);
+/** What was held back is denied by intention, and stands above. */
+function wouldDenySection({ proof: { wouldDeny }, heldBack }: ProposalStatus): string {
+  const others = notAmong(wouldDeny, heldBack);
+  const meant = wouldDeny.items.length - others.length;
+  const also =
+    others.length === 0 ? 'only what is held back above' : `and ${counted(meant, 'connection')} held back above`;
+  const shown = { count: wouldDeny.count - meant, items: others };
+  return itemsSection('Would deny, of what was seen', shown, wouldDeny.count, meant === 0 ? [] : [also]);
 }
 
-function section(title: string, lines: readonly string[], count = `${lines.length}`): string {
-  if (lines.length === 0) return '';
-  return `${title}${count === '' ? '' : ` (${count})`}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+function itemsSection(
+  title: string,
+  { count, items }: CountedItems,
+  total = count,
+  besides: readonly string[] = [],
+): string {
+  const shown = firstOf(groupedItems(items));
+  const more = count > items.length ? [`and ${counted(count - items.length, 'connection')} more`] : [];
+  return section(title, [...shown, ...more, ...besides], `${total}`);
+}
+
+/** A list as long as what was seen. */
+function lines(title: string, all: readonly string[]): string {
+  return section(title, firstOf(all), `${all.length}`);
+}
+
+/** Longer lists are cut for people. */
+const listed = 20;
+
+function firstOf(all: readonly string[]): string[] {
+  const rest = all.length - listed;
+  return rest > 0 ? [...all.slice(0, listed), `and ${rest} more: see -o json`] : [...all];
+}
+
+function section(title: string, shown: readonly string[], count = `${shown.length}`): string {
+  if (shown.length === 0) return '';
+  return `${title}${count === '' ? '' : ` (${count})`}\n${shown.map((line) => `  ${line}\n`).join('')}`;
 }

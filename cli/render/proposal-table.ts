@@ -45,9 +45,10 @@ export function proposalRow(proposal: PolicyProposal, wide: boolean, nowMs: numb
           status.state,
           status.change,
           `${status.rules}`,
-          status.readiness.coverage,
+          // the default-deny of a namespace is made from policies, and not from what was seen
+          proposal.spec.scope === 'Namespace' ? '-' : status.readiness.coverage,
           closesWords(status),
-          overGrantWords(status),
+          overGrantNames(status),
           `${inForce(status)?.revision ?? '-'}`,
           created,
         ];
@@ -72,6 +73,13 @@ export function closesWords({ proof }: ProposalStatus): string {
   return valid ? `${Math.max(0, before - after)} of ${before} ${before === 1 ? 'pair' : 'pairs'}` : '-';
 }
 
-function overGrantWords({ proof }: ProposalStatus): string {
-  return proof.overGrants.length === 0 ? 'none' : `${proof.overGrants.length}`;
+/** `none`; `cluster-dns, open-to-world`; `2 never seen, cluster-dns`. */
+export function overGrantNames({ proof }: ProposalStatus): string {
+  const names = proof.overGrants.map((grant) => /\(([^()]+)\)$/.exec(grant)?.[1]);
+  const unnamed = names.filter((name) => name === undefined).length;
+  const parts = [
+    ...(unnamed > 0 ? [`${unnamed} never seen`] : []),
+    ...[...new Set(names.flatMap((name) => name ?? []))].sort(),
+  ];
+  return parts.length === 0 ? 'none' : parts.join(', ');
 }

@@ -6,13 +6,23 @@ import type { Review } from '../review.ts';
 import { connectionIdWords } from './connection-words.ts';
 import { groupedItems, itemLine, notAmong } from './listed-items.ts';
 import { printable } from './printable.ts';
-import { closesWords } from './proposal-table.ts';
+import { closesWords, overGrantNames } from './proposal-table.ts';
 
 /** Entries of each list; `show` has all of them. */
 const listed = 6;
+/** Proposals that are named with an over-grant; of one that more have it is said how many do. */
+const namedProposals = 3;
 
-/** What a person must see before saying yes; ends with a newline. */
-export function reviewSummary(review: Review): string {
+/** What a person must see before saying yes: each proposal, and of several what they come to together; ends with a newline. */
+export function reviewSummary(reviews: readonly Review[]): string {
+  if (reviews.length === 1) return reviews.map((review) => oneSummary(review, [])).join('');
+  const [first = [], ...others] = reviews.map(warnings);
+  const shared = first.filter((warning) => others.every((list) => list.includes(warning)));
+  return [...reviews.map((review) => oneSummary(review, shared)), togetherSummary(reviews, shared)].join('\n');
+}
+
+/** Without the warnings that hold for all of them. */
+function oneSummary(review: Review, shared: readonly string[]): string {
   const { proposal, decision } = review;
   const { status } = proposal;
   if (status === undefined) return `${proposalName(proposal)}\n`;
@@ -21,10 +31,60 @@ export function reviewSummary(review: Review): string {
     ...(decision === 'Approve' ? approvalLines(review, status) : []),
     ...(decision === 'Rollback' ? rollbackLines(status) : []),
     ...changeLines(review),
-    ...warnings(review, status).map((warning) => entry('WARNING', warning)),
+    ...warnings(review)
+      .filter((warning) => !shared.includes(warning))
+      .map((warning) => entry('WARNING', warning)),
   ];
   const head = `${proposalName(proposal)}  ${status.state}, ${shortDigest(digest)}`;
   return printable(`${head}\n${parts.join('')}`, true);
+}
+
+/** What nobody should have to add up over many pages, and where to look first. */
+function togetherSummary(reviews: readonly Review[], shared: readonly string[]): string {
+  const [{ decision } = { decision: 'Reject' as const }] = reviews;
+  const known = reviews.flatMap(({ proposal, changes }) =>
+    proposal.status === undefined ? [] : [{ proposal, status: proposal.status, changes }],
+  );
+  type Known = (typeof known)[number];
+  const sum = (label: string, none: string, noun: string, count: (one: Known) => number) => {
+    const some = known.filter((one) => count(one) > 0);
+    const total = some.reduce((all, one) => all + count(one), 0);
+    const where = some.map((one) => `${proposalName(one.proposal)}: ${count(one)}`);
+    return list(label, total === 0 ? none : `${counted(total, noun)} in ${some.length} of ${known.length}`, where);
+  };
+  const grants = Map.groupBy(
+    known.flatMap(({ proposal, status }) =>
+      overGrantNames(status)
+        .split(', ')
+        .filter((grant) => grant !== 'none')
+        .map((grant) => ({ grant, name: proposalName(proposal) })),
+    ),
+    ({ grant }) => grant,
+  );
+  const grantLines = [...grants].map(([grant, of]) =>
+    of.length > namedProposals ? `${grant}: in ${of.length}` : `${grant}: ${of.map(({ name }) => name).join(', ')}`,
+  );
+  const lines = [
+    ...(decision === 'Approve'
+      ? [
+          list('over-grants', grantLines.length === 0 ? 'none' : `${grantLines.length} kinds`, grantLines),
+          sum('held back', 'none', 'connection', ({ status }) => status.heldBack.count),
+          sum('would deny', 'nothing that was seen and not held back', 'connection', ({ status }) => unmeant(status)),
+          sum('shadow', 'no live flow would be denied', 'live flow', ({ status }) => deniedLive(status)),
+        ]
+      : []),
+    ...(decision === 'Reject' ? [] : [sum('opens', 'nothing', 'way', ({ changes: { opens } }) => opens.length)]),
+    ...shared.map((warning) => entry('WARNING', warning)),
+  ];
+  return `all ${reviews.length} together\n${printable(lines.join(''), true)}`;
+}
+
+function unmeant({ proof: { wouldDeny }, heldBack }: ProposalStatus): number {
+  return wouldDeny.count - wouldDeny.items.length + notAmong(wouldDeny, heldBack).length;
+}
+
+function deniedLive({ live, digest }: ProposalStatus): number {
+  return live?.digest === digest ? live.wouldDeny : 0;
 }
 
 function approvalLines({ rules }: Review, status: ProposalStatus): string[] {
@@ -33,7 +93,7 @@ function approvalLines({ rules }: Review, status: ProposalStatus): string[] {
   return [
     entry('closes', closesWords(status)),
     list('rules', counted(status.rules, 'rule'), rules),
-    list('over-grants', proof.overGrants.length === 0 ? 'none' : `${proof.overGrants.length}`, proof.overGrants),
+    list('over-grants', overGrantNames(status), proof.overGrants),
     list('held back', items(heldBack.count, 'none'), groupedItems(heldBack.items)),
     ...(omissions.count === 0
       ? []
@@ -73,7 +133,9 @@ function changeLines({ changes, decision, proposal }: Review): string[] {
   ];
 }
 
-function warnings({ decision, effective, proposal }: Review, status: ProposalStatus): string[] {
+function warnings({ decision, effective, proposal }: Review): string[] {
+  const { status } = proposal;
+  if (status === undefined) return [];
   const found: string[] = [];
   if (decision === 'Approve') {
     if (status.author === 'edited') found.push('a person edited these policies after nanoseg wrote them');

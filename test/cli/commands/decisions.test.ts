@@ -99,7 +99,7 @@ spec: { mode: propose, approvals: { identity: Claimed } }
   for (const line of [
     /closes +3 of 4 pairs/,
     /rules +1 rule\n +from shop\/Deployment\/web to TCP 8080/,
-    /over-grants +1\n +DNS of the cluster/,
+    /over-grants +named allowance\n +DNS of the cluster/,
     /held back +1 connection\n.*looks like a scan/,
     /would deny +1 connection\n.*no rule/,
     /shadow +2 of 40 live flows would be denied/,

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { connectionIdWords, connectionWords } from '../../../cli/render/connection-words.ts';
-import { groupedItems, notAmong } from '../../../cli/render/listed-items.ts';
+import { groupedItems, itemLine, notAmong } from '../../../cli/render/listed-items.ts';
 import { type Connection, connectionId } from '../../../controller/model/connection.ts';
 import type { Endpoint } from '../../../controller/model/endpoint.ts';
 import { workloadKey } from '../../../controller/model/workload.ts';
@@ -42,14 +42,28 @@ test('the id of a connection says the same in words as the connection itself', (
   t.is(connectionIdWords('something else'), 'something else');
 });
 
+const item = (source: string, target: string, message: string) => ({
+  connection: `workload:a/Pod/${source}>workload:a/Pod/${target}:TCP/22`,
+  message,
+});
+
 test('a scan is one line, and what was held back is not listed a second time', (t) => {
-  const item = (target: string, message: string) => ({
-    connection: `workload:a/Pod/scan>workload:a/Pod/${target}:TCP/22`,
-    message,
-  });
-  const heldBack = [item('x', 'scan'), item('y', 'scan'), item('z', 'new client')];
-  t.deepEqual(groupedItems(heldBack), ['a/Pod/scan, 2 connections: scan', 'a/Pod/scan > a/Pod/z TCP 22: new client']);
-  const denied = [item('x', 'no rule'), item('w', 'no rule')];
-  const others = notAmong({ count: 2, items: denied }, { count: 3, items: heldBack });
-  t.deepEqual(others, [item('w', 'no rule')]);
+  const scanned = ['v', 'w', 'x', 'y'].map((target) => item('scan', target, 'scan'));
+  const heldBack = [...scanned, item('scan', 'z', 'new client')];
+  t.deepEqual(groupedItems(heldBack), [
+    'a/Pod/scan > a/Pod/v TCP 22, a/Pod/w TCP 22, a/Pod/x TCP 22 and 1 more: scan',
+    'a/Pod/scan > a/Pod/z TCP 22: new client',
+  ]);
+  const denied = [item('scan', 'x', 'no rule'), item('scan', 'u', 'no rule')];
+  t.deepEqual(notAmong({ count: 2, items: denied }, { count: 5, items: heldBack }), denied.slice(1));
+});
+
+test('a reason does not say again what connection it is about', (t) => {
+  t.is(
+    itemLine(item('a', 'b', 'egress a/Pod/b TCP 22: no rule allows it')),
+    'a/Pod/a > a/Pod/b TCP 22: no rule allows it (egress)',
+  );
+  t.is(itemLine(item('a', 'b', 'ingress a/Pod/a TCP 22: no rule')), 'a/Pod/a > a/Pod/b TCP 22: no rule (ingress)');
+  const another = 'ingress the API server TCP 22: no rule';
+  t.is(itemLine(item('a', 'b', another)), `a/Pod/a > a/Pod/b TCP 22: ${another}`);
 });
