@@ -83,6 +83,8 @@ class KindFeed {
   #listedAtMs = 0;
   #wasRead = false;
   #failures = 0;
+  /** Positions in a row that were too old. */
+  #expiries = 0;
   #refusals = 0;
 
   constructor(options: ListWatchOptions, listener: KindListener, signal: AbortSignal) {
@@ -130,15 +132,13 @@ class KindFeed {
     const options = { namespace, resourceVersion, durationMs, graceMs, silenceMs, signal: this.#signal };
     for await (const events of watchEvents(client, resource, options)) {
       told = true;
-      this.#failures = 0;
-      this.#refusals = 0;
+      this.#failures = this.#expiries = this.#refusals = 0;
       for (const event of events) this.#tell(resource, event);
     }
     if (!told && clock.now() - startedMs < shortWatchMs) {
       throw new ClusterError('Unavailable', `the watch of ${resource.plural} ended at once`);
     }
-    this.#failures = 0;
-    this.#refusals = 0;
+    this.#failures = this.#expiries = this.#refusals = 0;
   }
 
   #tell(resource: Resource, { type, object }: WatchEvent): void {
@@ -172,7 +172,8 @@ class KindFeed {
       }
       return backoffMs(this.#refusals, random(), timings.unreadableBackoff);
     }
-    this.#failures++;
+    // the server answers again, and has only forgotten: what went before was another failure
+    this.#failures = error.code === 'Expired' ? ++this.#expiries : this.#failures + 1;
     this.#listener.failed(error);
     return Math.max(error.retryAfterMs ?? 0, backoffMs(this.#failures, random(), timings.backoff));
   }
