@@ -86,6 +86,9 @@ const onlyObserved: Making = { kind: 'none', because: 'nanoseg only observes the
 /** So many keys of a refresh wait in the queue at once: what people do comes in between. */
 const refreshAhead = 4;
 
+/** A server that has just started refuses, for a moment, what it allowed before. */
+const refusalsBelieved = 3;
+
 /**
  * Keeps every proposal and its policies as they should be: reads the facts of one key at a time, has them planned purely,
  * and performs the plan. Runs only while this process leads.
@@ -224,10 +227,14 @@ export class ProposalLoop {
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error;
       this.#written.forget(key);
-      const again = error.retryable || error.code === 'Conflict' || error.code === 'AlreadyExists';
-      if (again || error.code === 'NotFound') return retry(error);
-      return stop(problem('ApplyRefused', error.message, key));
+      const again = ['Conflict', 'AlreadyExists', 'NotFound'].includes(error.code) || this.#isPassing(key, error);
+      return again ? retry(error) : stop(problem('ApplyRefused', error.message, key));
     }
+  }
+
+  #isPassing(key: string, { retryable, code }: ClusterError): boolean {
+    const refused = code === 'Forbidden' || code === 'Unauthorized';
+    return retryable || (refused && this.#queue.failures(key) < refusalsBelieved);
   }
 
   async #reconcile(key: string): Promise<Outcome> {
@@ -474,7 +481,7 @@ export class ProposalLoop {
   #inForceBy(proposal: PolicyProposal, policies: readonly NetworkPolicy[], standing: StandingText): InForce {
     const { namespace, name } = proposal.metadata;
     const { enforced, applying } = proposal.status ?? {};
-    const writer = this.#writer();
+    const writer = this.#writer(`${namespace}/${name}`);
     const known = enforced !== undefined || applying !== undefined || proposal.status?.state === 'RolledBack';
     const found = known ? {} : this.#foundInForce({ namespace, name }, policies);
     const [drift] = enforced === undefined ? [] : driftOf(enforced, { namespace, name }, policies, writer);
@@ -516,13 +523,13 @@ export class ProposalLoop {
     const target = operation?.target ?? repair;
     const { namespace, name } = proposal.metadata;
     // what will be refused is not begun
-    const change = target && (await tryPolicies(target, { namespace, name }, this.#writer()));
+    const change = target && (await tryPolicies(target, { namespace, name }, this.#writer(key)));
     if (change !== undefined && 'code' in change) return this.#refused(key, facts, plan, change);
     for (const record of plan.decided) await this.#record(record);
     if (before !== undefined) proposal = await this.#writeStatus(key, proposal, before, broken);
     if (change !== undefined) {
       if (operation?.kind === 'Apply') this.#parts.flows.beforeApply(key);
-      const refused = await putInForce(change, this.#writer());
+      const refused = await putInForce(change, this.#writer(key));
       if (refused) return this.#refused(key, { ...facts, proposal }, plan, refused);
       if (operation?.kind === 'Apply')
         metrics.approvedToStored(Math.max(0, clock.now() - approvedAtMs(facts.judgement, clock.now())) / 1000);
@@ -651,10 +658,12 @@ export class ProposalLoop {
     for (const approval of approvals) {
       const ignored = judgement.ignored.find((one) => one.approval === approval.metadata.name);
       const counted = ignored === undefined;
-      const message = ignored?.because ?? `counted as a decision about ${digest}`;
+      const claim = approval.spec.stamp === undefined ? ', by a claim that nobody checked' : '';
+      const message = ignored?.because ?? `counted as a decision about ${digest}${claim}`;
       if (approval.status?.counted === counted && (counted || approval.status.message === message)) continue;
-      // what has counted once stays so: it was acted upon
-      if (approval.status?.counted === true || this.#counted.has(approval.metadata.uid ?? '')) continue;
+      // what has counted once stays so, because it was acted upon; unless it says something else by now
+      if (ignored?.forged === true) this.#counted.delete(approval.metadata.uid ?? '');
+      else if (approval.status?.counted === true || this.#counted.has(approval.metadata.uid ?? '')) continue;
       if (counted) this.#counted.add(approval.metadata.uid ?? '');
       this.#parts.leadership.assertHeld();
       await this.#parts.store.updateStatus<PolicyApproval>({ ...approval, status: { counted, message } });
@@ -693,11 +702,12 @@ export class ProposalLoop {
     return proposalDigest(metadata, spec, policies ? canonicalPolicies(policies) : spec.policies, this.#parts.hash);
   }
 
-  #writer(): PolicyWriter {
+  #writer(key: string): PolicyWriter {
     const { store, leadership, sealed } = this.#parts;
     return {
       store,
       assertMayWrite: () => leadership.assertHeld(),
+      isPassing: (error) => this.#isPassing(key, error),
       read: (text) => {
         const { policies, problems } = readPolicyText(text);
         if (policies === undefined)

@@ -21,6 +21,8 @@ export interface PolicyWriter {
   /** Throws for text that was not read and proved before. */
   readonly read: (text: string) => readonly NetworkPolicy[];
   readonly same: (stored: NetworkPolicy, wanted: NetworkPolicy) => boolean;
+  /** Whether it may succeed later by itself. */
+  readonly isPassing: (error: ClusterError) => boolean;
   /** Shows later that this was written because it was approved; undefined where there are no keys. */
   readonly seal: (
     proposal: { readonly namespace: string; readonly name: string },
@@ -163,7 +165,7 @@ function isAsWanted(there: NetworkPolicy, wanted: NetworkPolicy, { same }: Polic
 }
 
 async function tryToWrite(policy: NetworkPolicy, isNew: boolean, writer: PolicyWriter): Promise<Problem | undefined> {
-  return orRefusal(policy, async () => {
+  return orRefusal(policy, writer, async () => {
     writer.assertMayWrite();
     const echo = await writer.store.applyPolicy(policy, { dryRun: true, force: isForced(isNew) });
     return writer.same(echo, policy) ? undefined : storedDiffers(policy);
@@ -173,7 +175,7 @@ async function tryToWrite(policy: NetworkPolicy, isNew: boolean, writer: PolicyW
 async function write(policy: NetworkPolicy, isNew: boolean, writer: PolicyWriter): Promise<Problem | undefined> {
   const { store, assertMayWrite, same } = writer;
   const { namespace, name } = policy.metadata;
-  return orRefusal(policy, async () => {
+  return orRefusal(policy, writer, async () => {
     assertMayWrite();
     await store.applyPolicy(policy, { dryRun: false, force: isForced(isNew) });
     const stored = await store.get<NetworkPolicy>({ kind: 'NetworkPolicy', namespace, name });
@@ -190,12 +192,13 @@ function isForced(isNew: boolean): boolean {
 
 async function orRefusal(
   { metadata: { namespace, name } }: NetworkPolicy,
+  { isPassing }: PolicyWriter,
   attempt: () => Promise<Problem | undefined>,
 ): Promise<Problem | undefined> {
   try {
     return await attempt();
   } catch (error) {
-    if (!(error instanceof ClusterError) || error.retryable) throw error;
+    if (!(error instanceof ClusterError) || isPassing(error)) throw error;
     return problem('ApplyRefused', error.message, `${namespace}/NetworkPolicy/${name}`);
   }
 }

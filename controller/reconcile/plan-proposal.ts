@@ -1,5 +1,6 @@
 import { counted } from '../model/counted.ts';
 import {
+  type GivenApproval,
   keptRevisions,
   type Operation,
   type PolicyProposal,
@@ -17,6 +18,8 @@ export interface ProposalPlan {
   /** Performed on the policies after `before` is stored, and before `status` is: a crash in between is finished later. */
   readonly operation: Operation | undefined;
   readonly before: ProposalStatus | undefined;
+  /** Who decided it: told before anything is written, so that no policy is ever stored without its approval on record. */
+  readonly decided: readonly AuditRecord[];
   /** The policies of this revision are to be written again, because they drifted. */
   readonly repair: Revision | undefined;
   readonly status: ProposalStatus;
@@ -34,6 +37,7 @@ interface Verdict {
   readonly enforced: Revision | undefined;
   readonly revisions: readonly Revision[];
   readonly notBefore: string | undefined;
+  readonly decided?: readonly AuditRecord[];
   readonly records: readonly AuditRecord[];
 }
 
@@ -66,6 +70,7 @@ export function planProposal(facts: ProposalFacts): ProposalPlan {
   return {
     operation,
     before,
+    decided: verdict.decided ?? [],
     repair,
     status: statusOf(facts, verdict, repair !== undefined),
     records: [...verdict.records, ...noticed(facts, verdict, repair)],
@@ -109,8 +114,9 @@ function judge(facts: ProposalFacts): Verdict {
       };
     }
     case 'rejected': {
-      const message = `rejected by ${judgement.by.user}${because(judgement.reason)}`;
-      const records = [recordOf(facts, 'Rejected', judgement.by.user, message)];
+      const message = `rejected by ${named(judgement.by)}${because(judgement.reason)}`;
+      const timeMs = Date.parse(judgement.by.time);
+      const records = [recordOf(facts, 'Rejected', named(judgement.by), message, { timeMs })];
       return { ...standstill(facts, 'Rejected', message), notBefore: iso(facts.nowMs), records };
     }
     case 'rollback':
@@ -131,10 +137,10 @@ function takenBack(facts: ProposalFacts, enforced: Revision): Verdict | undefine
     return standstill(facts, facts.standing.digest === enforced.digest ? 'Enforced' : waiting(facts).state, message);
   }
   if (judgement.kind === 'rollback' && target !== undefined) {
-    return begin(facts, { kind: 'Restore', target, by: judgement.by.user, reason: judgement.reason, startedAt });
+    return begin(facts, { kind: 'Restore', target, by: named(judgement.by), reason: judgement.reason, startedAt });
   }
   if (judgement.kind === 'retire') {
-    const by = judgement.by.map(({ user }) => user).join(', ');
+    const by = judgement.by.map(named).join(', ');
     return begin(facts, { kind: 'Retire', target: nothing, by, reason: judgement.reason, startedAt });
   }
   // only what was just applied is taken back by itself, and never what a rollback put there
@@ -165,7 +171,7 @@ function applying(facts: ProposalFacts, enforced: Revision | undefined): Operati
   const known = [...(enforced ? [enforced] : []), ...(proposal.status?.revisions ?? [])];
   const by =
     judgement.kind === 'approved'
-      ? judgement.by.map(({ user, identity }) => (identity === 'Claimed' ? `${user} (claimed)` : user))
+      ? judgement.by.map(named)
       : judgement.kind === 'approved-by-rule'
         ? [judgement.words]
         : [];
@@ -186,6 +192,8 @@ function begin(facts: ProposalFacts, operation: Operation): Verdict {
   const enforced = enforcedNow(facts);
   const revisions = status?.revisions ?? [];
   const { kind, target, by, reason } = operation;
+  // of what is finished after a crash there is one record: the log keeps equal ones once
+  const timeMs = Date.parse(operation.startedAt);
   switch (kind) {
     case 'Apply':
       return {
@@ -197,7 +205,8 @@ function begin(facts: ProposalFacts, operation: Operation): Verdict {
         enforced: target,
         revisions: [enforced ?? nothing, ...revisions].slice(0, keptRevisions),
         notBefore: status?.notBefore,
-        records: [...approvedRecords(facts), recordOf(facts, 'Applied', by, inForceWords(target), target.digest)],
+        decided: approvedRecords(facts),
+        records: [recordOf(facts, 'Applied', by, inForceWords(target), { digest: target.digest, timeMs })],
       };
     case 'Restore': {
       const back = target.policies === '' ? 'to the state without a policy' : `to revision ${target.revision}`;
@@ -209,7 +218,7 @@ function begin(facts: ProposalFacts, operation: Operation): Verdict {
         enforced: target.policies === '' ? undefined : target,
         revisions: revisions.slice(1),
         notBefore: iso(facts.nowMs),
-        records: [recordOf(facts, 'RolledBack', by, message, enforced?.digest)],
+        records: [recordOf(facts, 'RolledBack', by, message, { digest: enforced?.digest, timeMs })],
       };
     }
     case 'Retire': {
@@ -221,7 +230,7 @@ function begin(facts: ProposalFacts, operation: Operation): Verdict {
         enforced: undefined,
         revisions: [...(enforced ? [enforced] : []), ...revisions].slice(0, keptRevisions),
         notBefore: iso(facts.nowMs),
-        records: [recordOf(facts, 'Retired', by, message, enforced?.digest)],
+        records: [recordOf(facts, 'Retired', by, message, { digest: enforced?.digest, timeMs })],
       };
     }
   }
@@ -238,7 +247,7 @@ function waiting(facts: ProposalFacts): Verdict {
     return standstill(facts, 'Learning', `${first?.message ?? 'not enough was seen'}${more}`);
   }
   if (judgement.kind !== 'pending') return standstill(facts, 'Ready', 'waits for approval');
-  const users = judgement.given.map(({ user }) => user).join(', ');
+  const users = judgement.given.map(named).join(', ');
   const missing = counted(judgement.required - judgement.given.length, 'more approver');
   return standstill(facts, 'Ready', `approved by ${users}; needs ${missing}`);
 }
@@ -363,7 +372,7 @@ function findingsOf(facts: ProposalFacts, { state, message, enforced }: Verdict,
 
 function approvalsOf({ judgement, profile }: ProposalFacts): ProposalStatus['approvals'] {
   const { required } = profile.approvals;
-  const { ignored } = judgement;
+  const ignored = judgement.ignored.map(({ approval, because: why }) => ({ approval, because: why }));
   const given = judgement.kind === 'approved' ? judgement.by : judgement.kind === 'pending' ? judgement.given : [];
   return judgement.kind === 'approved-by-rule'
     ? { required, given: [], ignored, autoRule: judgement.words }
@@ -380,11 +389,13 @@ function noticed(facts: ProposalFacts, { enforced }: Verdict, repair: Revision |
     records.push(recordOf(facts, 'Edited', 'a person', 'the policies of the proposal were edited, and proved anew'));
   }
   if (inForce.drift !== undefined && former?.drift === undefined) {
-    records.push(recordOf(facts, 'DriftFound', 'nanoseg', inForce.drift.message, enforced?.digest));
+    records.push(recordOf(facts, 'DriftFound', 'nanoseg', inForce.drift.message, { digest: enforced?.digest }));
   }
   if (repair !== undefined) {
     records.push(
-      recordOf(facts, 'DriftRepaired', 'nanoseg', `revision ${repair.revision} was written again`, repair.digest),
+      recordOf(facts, 'DriftRepaired', 'nanoseg', `revision ${repair.revision} was written again`, {
+        digest: repair.digest,
+      }),
     );
   }
   if (enforced !== undefined && watched !== undefined) {
@@ -394,26 +405,25 @@ function noticed(facts: ProposalFacts, { enforced }: Verdict, repair: Revision |
       ['NotEnforced', watched.passed],
     ] as const) {
       for (const { connection, message } of found.samples) {
-        if (!known.has(connection)) records.push(recordOf(facts, kind, 'nanoseg', message, enforced.digest));
+        if (!known.has(connection))
+          records.push(recordOf(facts, kind, 'nanoseg', message, { digest: enforced.digest }));
       }
     }
   }
   return records;
 }
 
+/** With the time of the decision, so that they are the same however often the plan has to be made. */
 function approvedRecords(facts: ProposalFacts): AuditRecord[] {
   const { judgement, proposal, standing } = facts;
   const { status } = proposal;
   if (status?.digest === standing.digest && (status.state === 'Approved' || status.applying !== undefined)) return [];
   if (judgement.kind === 'approved') {
-    return judgement.by.map(({ user, identity, approval }) =>
-      recordOf(
-        facts,
-        'Approved',
-        user,
-        `${approval} approves it${identity === 'Claimed' ? ', by a claim that nobody checked' : ''}`,
-      ),
-    );
+    return judgement.by.map((given) => {
+      const checked = given.identity === 'Claimed' ? ', by a claim that nobody checked' : '';
+      const message = `${given.approval} approves it${checked}`;
+      return recordOf(facts, 'Approved', named(given), message, { timeMs: Date.parse(given.time) });
+    });
   }
   if (judgement.kind !== 'approved-by-rule') return [];
   return [recordOf(facts, 'Approved', judgement.words, 'approved by a rule of the profile')];
@@ -424,10 +434,10 @@ function recordOf(
   action: AuditAction,
   actor: string,
   message: string,
-  digest = standing.digest,
+  { digest = standing.digest, timeMs = nowMs }: { readonly digest?: string | undefined; readonly timeMs?: number } = {},
 ): AuditRecord {
   const subject = { kind: 'PolicyProposal', namespace: metadata.namespace, name: metadata.name };
-  return { timeMs: nowMs, actor, action, subject, digest, message };
+  return { timeMs, actor, action, subject, digest, message };
 }
 
 function inForceWords({ revision, approvedBy }: Revision): string {
@@ -443,6 +453,11 @@ function operationWords({ kind, target }: Operation): string {
     case 'Retire':
       return 'its policies are being taken away';
   }
+}
+
+/** Whoever reads it sees where nobody checked who it was. */
+function named({ user, identity }: GivenApproval): string {
+  return identity === 'Claimed' ? `${user} (claimed)` : user;
 }
 
 function because(reason: string): string {

@@ -55,6 +55,11 @@ export class WorkQueue {
     this.addAfter(key, backoffMs(failures, this.#random(), this.#backoff));
   }
 
+  /** How often in a row it was backed off. */
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
   /** Its failures are; the key itself still comes when it was added. */
   forget(key: string): void {
     this.#failures.delete(key);

@@ -14,8 +14,8 @@ function enforced(facts: Partial<ProposalStatus> = {}): ProposalStatus {
 
 const inForceStanding = standing({ digest: 'sha256:2', proposedDigest: 'sha256:2', change: 'None' });
 
-function actions({ records }: ProposalPlan): string[] {
-  return records.map(({ action }) => action);
+function actions({ decided, records }: ProposalPlan): string[] {
+  return [...decided, ...records].map(({ action }) => action);
 }
 
 test('a proved proposal waits for approval, and nothing is done', (t) => {
@@ -205,6 +205,9 @@ test('a crash between the policies and the status is finished without another de
   t.is(finished.status.state, 'Enforced');
   t.deepEqual(finished.status.enforced, begun.operation?.target);
   t.deepEqual(actions(finished), ['Applied']);
+  // whoever recorded it before the crash recorded the very same
+  const later = planProposal(factsOf({ proposal: proposal(begun.before), inForce, nowMs: Date.UTC(2026, 10, 2) }));
+  t.deepEqual(later.records, begun.records);
 });
 
 test('an apply that was cut short before any policy was written needs a valid approval again', (t) => {
