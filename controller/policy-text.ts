@@ -16,6 +16,24 @@ const metadataFields = ['name', 'namespace', 'labels', 'annotations'];
 /** An end marker would begin a document that nobody reads. */
 const endMarker = /^\.\.\.(?=\s|$)/m;
 
+/** Readings of so many texts are kept: those of the proposals that are looked at one after the other. */
+const remembered = 16;
+
+/** Reads texts that come several times in a row once. */
+export class PolicyTexts {
+  /** The one that was asked for last stands last. */
+  readonly #known = new Map<string, PolicyTextReading>();
+
+  read(text: string): PolicyTextReading {
+    const reading = this.#known.get(text) ?? readPolicyText(text);
+    this.#known.delete(text);
+    this.#known.set(text, reading);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > remembered && oldest !== undefined) this.#known.delete(oldest);
+    return reading;
+  }
+}
+
 /**
  * The NetworkPolicies of a proposal's text, exactly as they stand in it: whatever nanoseg does not know, or would have to
  * leave out, is a problem with its line (`line 12`) and not ignored. An empty text has no policies.
@@ -34,8 +52,10 @@ function readPolicy(chunk: YamlChunk, problems: Problem[]): NetworkPolicy | unde
     problems.push(problem(code, `not YAML: ${reading.reason}`, at(reading.line)));
     return undefined;
   }
-  const lines = yamlLines(chunk.text);
+  let lines: ReadonlyMap<string, number> | undefined;
   const refuse = (message: string, path: string) => {
+    // dear, and nearly never asked for
+    lines ??= yamlLines(chunk.text);
     problems.push(problem('PolicyInvalid', message, at(lineOf(lines, path))));
     return undefined;
   };

@@ -19,7 +19,7 @@ import type { Profile } from './model/profile.ts';
 import { problem, type Problem } from './model/problem.ts';
 import { canonicalPolicies, samePolicySpec } from './policy/canonical-policy.ts';
 import { renderYamlDocuments } from './policy/render-yaml.ts';
-import { readPolicyText } from './policy-text.ts';
+import { PolicyTexts } from './policy-text.ts';
 import type {
   AuditLog,
   AuditRecord,
@@ -98,6 +98,7 @@ export class ProposalLoop {
   readonly #options: LoopOptions;
   readonly #queue: WorkQueue;
   readonly #written = new OwnWrites();
+  readonly #texts = new PolicyTexts();
   /** Oldest first. */
   readonly #unrecorded: AuditRecord[] = [];
   #recording: Promise<void> = Promise.resolve();
@@ -381,8 +382,8 @@ export class ProposalLoop {
   }
 
   #madeText(made: MadeProposal, stored: PolicyProposal | undefined, study: ProposalStudy) {
-    const policies = readPolicyText(made.spec.policies).policies ?? [];
-    const standing = stored === undefined ? undefined : readPolicyText(stored.spec.policies).policies;
+    const policies = this.#texts.read(made.spec.policies).policies ?? [];
+    const standing = stored === undefined ? undefined : this.#texts.read(stored.spec.policies).policies;
     const digest = this.#digestOf({ metadata: made, spec: made.spec });
     return {
       spec: made.spec,
@@ -431,7 +432,7 @@ export class ProposalLoop {
     const made = making.kind === 'made' ? making.made : undefined;
     const digest = this.#digestOf(proposal);
     const proposedDigest = proposal.metadata.annotations?.[proposedDigestAnnotation] ?? '';
-    const reading = readPolicyText(proposal.spec.policies);
+    const reading = this.#texts.read(proposal.spec.policies);
     const own = made !== undefined && this.#digestOf({ metadata: made, spec: made.spec }) === digest;
     const policies = reading.policies ?? [];
     const proved = own || reading.problems ? undefined : study.prove(proposal, policies);
@@ -698,7 +699,7 @@ export class ProposalLoop {
     readonly metadata: { readonly namespace: string; readonly name: string };
     readonly spec: PolicyProposal['spec'];
   }): string {
-    const { policies } = readPolicyText(spec.policies);
+    const { policies } = this.#texts.read(spec.policies);
     return proposalDigest(metadata, spec, policies ? canonicalPolicies(policies) : spec.policies, this.#parts.hash);
   }
 
@@ -709,7 +710,7 @@ export class ProposalLoop {
       assertMayWrite: () => leadership.assertHeld(),
       isPassing: (error) => this.#isPassing(key, error),
       read: (text) => {
-        const { policies, problems } = readPolicyText(text);
+        const { policies, problems } = this.#texts.read(text);
         if (policies === undefined)
           throw new ClusterError('Invalid', problems.map(({ message }) => message).join('; '));
         return policies;

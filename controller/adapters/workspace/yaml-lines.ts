@@ -7,8 +7,14 @@ export function yamlLines(text: string): Map<string, number> {
   const lines = new Map<string, number>();
   /** Collections being read; `field` is the key whose value comes next, undefined where a key or an item does. */
   const open: { readonly path: string; next: number | undefined; field: string | undefined }[] = [];
+  /** Fields come in the order of the text: what was counted up to one counts for the next. */
+  let counted = { offset: 0, newlines: 0 };
   const note = (path: string, offset: number) => {
-    if (!lines.has(path)) lines.set(path, countNewlines(text, 0, Math.max(offset, 0)) + 1);
+    if (lines.has(path)) return;
+    const from = offset >= counted.offset ? counted : { offset: 0, newlines: 0 };
+    const to = Math.max(offset, 0);
+    counted = { offset: to, newlines: from.newlines + countNewlines(text, from.offset, to) };
+    lines.set(path, counted.newlines + 1);
   };
   const enter = (offset: number): string => {
     const parent = open.at(-1);
