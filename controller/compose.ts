@@ -142,8 +142,9 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   if (health) parts.onHealthPort?.(health.port);
   const observer = new Observer(parts, view, metrics);
   const isShared = config.workspace === undefined;
+  let tasks: readonly Promise<void>[] = [];
   try {
-    const tasks = [
+    tasks = [
       backend.feed.run(view.sink, running),
       backend.run(running),
       // every replica of a cluster observes and has evidence of its own; a workspace has one file of it
@@ -166,10 +167,22 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
     await Promise.all(tasks);
   } finally {
     stop.abort();
-    await parts.notifier.close(systemClock.now() + 5_000);
+    // the others save what they have, and let go of the lease
+    await ended(tasks);
+    await parts.notifier.close(systemClock.now() + endWithinMs);
     await backend.close();
     await health?.close();
   }
+}
+
+const endWithinMs = 5_000;
+
+/** When all of them have ended, however, or have had the time to. */
+async function ended(tasks: readonly Promise<void>[]): Promise<void> {
+  const waiting = new AbortController();
+  const late = systemClock.sleep(endWithinMs, waiting.signal).catch(() => undefined);
+  await Promise.race([Promise.allSettled(tasks), late]);
+  waiting.abort();
 }
 
 /** What cannot be read at all; single objects that are broken are no reason to look at the controller. */

@@ -27,7 +27,7 @@ export interface LogLine {
 }
 
 const program = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-const withinMs = 30_000;
+const withinMs = 60_000;
 
 /** `nanoseg controller` as a process of its own, as a pod would run it; it dies with the test at the latest. */
 export class ControllerProcess {
@@ -50,7 +50,12 @@ export class ControllerProcess {
       webhook === undefined || webhook === 'none' ? { port: 0, url: 'https://127.0.0.1:0' } : webhook;
     const args = [
       ...imports.map((file) => `--import=${file}`),
-      ...[program, 'controller', '--kubeconfig', kubeconfig, '--data-dir', dataDirectory],
+      program,
+      'controller',
+      '--kubeconfig',
+      kubeconfig,
+      '--data-dir',
+      dataDirectory,
       ...(flows.length === 0 ? [] : ['--flows', ...flows]),
       ...(webhook === 'none' ? [] : ['--webhook-port', String(port), '--webhook-url', url]),
       ...options,
@@ -89,6 +94,13 @@ export class ControllerProcess {
     return this.exited() ?? '';
   }
 
+  /** Throws with what it wrote last when it ended and nobody here killed it. */
+  async assertAlive(): Promise<void> {
+    const end = this.exited();
+    if (end === undefined || end === 'SIGKILL') return;
+    throw new Error(`a controller ended with ${end}: ${(await this.output()).slice(-4000)}`);
+  }
+
   /** What it wrote, also by processes of the same name before it. */
   async output(): Promise<string> {
     return readFile(this.logFile, 'utf8');
@@ -102,8 +114,7 @@ export class ControllerProcess {
   /** Resolves when it has logged that message, for the how-manieth time. */
   logged(message: string, times = 1): Promise<void> {
     return this.#until(`"${message}" in its log`, async () => {
-      if (this.exited() !== undefined)
-        throw new Error(`a controller ended with ${this.exited()}: ${await this.output()}`);
+      await this.assertAlive();
       return (await this.log()).filter(({ msg }) => msg === message).length >= times;
     });
   }

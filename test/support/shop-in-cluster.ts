@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { ConfigMapAuditLog } from '../../controller/adapters/audit/config-map-audit-log.ts';
+import { systemClock } from '../../controller/adapters/system-clock.ts';
 import type { Decision } from '../../controller/model/policy-approval.ts';
 import type { PolicyProposal, ProposalState, ProposalStatus } from '../../controller/model/policy-proposal.ts';
+import type { AuditEntry } from '../../controller/ports.ts';
+import type { ControllerProcess } from './controller-process.ts';
 import { bindRole, installForTest } from './install-for-test.ts';
 import type { KubeApi, KubeUser } from './kube-api.ts';
 import { deployment, flowLine } from './tiny-shop.ts';
@@ -16,13 +20,15 @@ const quickProfile = {
   closedNamespace: { propose: false },
 };
 
-export const withinMs = 40_000;
+const withinMs = 60_000;
 
 /** Namespace `shop` with its workloads in a real cluster, people who may decide there, and a file of its traffic. */
 export class ShopInCluster {
   readonly api: KubeApi;
   readonly directory: string;
   readonly flowFile: string;
+  /** Whoever waits for something gives up when one of these ends by itself. */
+  readonly controllers: ControllerProcess[] = [];
   #minute = 0;
 
   private constructor(api: KubeApi, directory: string) {
@@ -52,8 +58,9 @@ export class ShopInCluster {
     return shop;
   }
 
-  close(): Promise<void> {
-    return rm(this.directory, { recursive: true, force: true });
+  async close(): Promise<void> {
+    await Promise.all(this.controllers.map((controller) => controller.kill()));
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   /** Appends connections that were seen, `web > cart 8080`, each a few times. */
@@ -63,6 +70,27 @@ export class ShopInCluster {
       return [0, 1].map(() => flowLine(`shop/${client} > shop/${server} ${port}`, this.#minute++));
     });
     await appendFile(this.flowFile, lines.join(''));
+  }
+
+  /** Everything that is on record, after proving that nothing of it was changed. */
+  async audit(): Promise<readonly AuditEntry[]> {
+    const [store, clock] = [this.api.asAdmin, systemClock];
+    const log = new ConfigMapAuditLog({ store, namespace: 'nanoseg-system', clock, random: Math.random });
+    const verdict = await log.verify();
+    if (!verdict.intact) throw new Error(`${verdict.where}: ${verdict.message}`);
+    return Array.fromAsync(log.entries());
+  }
+
+  /** `deployment-cart revision 1` of each time that something was put in force, in the order of the names. */
+  async applied(): Promise<string[]> {
+    const entries = (await this.audit()).filter(({ action }) => action === 'Applied');
+    return entries.map(({ subject, message }) => `${subject.name} ${/revision \d+/.exec(message)?.[0]}`).sort();
+  }
+
+  /** `deployment-cart alice` of each approval that was counted, in the order of the names. */
+  async approved(): Promise<string[]> {
+    const entries = (await this.audit()).filter(({ action }) => action === 'Approved');
+    return entries.map(({ subject, actor }) => `${subject.name} ${actor}`).sort();
   }
 
   proposal(workload: string): Promise<PolicyProposal | undefined> {
@@ -84,6 +112,7 @@ export class ShopInCluster {
         status !== undefined &&
         (typeof holds === 'string' ? status.state === holds : holds(status, proposal));
       if (enough) return status;
+      for (const controller of this.controllers) await controller.assertAlive();
       if (Date.now() > deadline) {
         t.log(JSON.stringify(status, undefined, 1));
         throw new Error(`not in time: ${workload} is ${String(holds)}`);
