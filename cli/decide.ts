@@ -11,8 +11,10 @@ import {
 } from '../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { clusterProblem, exitCodeOf } from './cluster-problem.ts';
+import type { ObjectStore } from '../controller/ports.ts';
 import type { Connection } from './connection.ts';
 import type { EffectiveProfile } from './effective-profile.ts';
+import { whatMayBeRead } from './permitted.ts';
 import { proposalName } from './resolve-proposal.ts';
 import { exitCode } from './terminal.ts';
 
@@ -152,7 +154,8 @@ export async function outcomeOf(
       store.get<PolicyApproval>({ kind: 'PolicyApproval', namespace, name: approval }),
       store.get<PolicyProposal>(refOf(request.proposal)),
     ]);
-    const seen = judged(request, approval, written, proposal);
+    const missing = proposal?.status ? await missingApprovers(store, request, written, proposal.status) : 0;
+    const seen = judged(request, approval, written, proposal, missing);
     if (seen.settled || Date.now() >= deadline) {
       return { request, approval, result: seen.result, message: seen.message };
     }
@@ -171,6 +174,7 @@ function judged(
   name: string,
   approval: PolicyApproval | undefined,
   proposal: PolicyProposal | undefined,
+  missing: number,
 ): Judged {
   const status = proposal?.status;
   // first, because a decision that was carried out has nothing left to be about
@@ -191,9 +195,7 @@ function judged(
         : `recorded; nanoseg looks at it after nanoseg resume: stopped, ${stopped}`;
     return { settled: stopped !== undefined, result: 'unanswered', message };
   }
-  const needsMany = decision === 'Approve' || decision === 'Retire';
-  const missing = needsMany ? status.approvals.required - new Set(given.map(({ user }) => user)).size : 0;
-  if (decision === 'Approve' && missing > 0) {
+  if (missing > 0) {
     return { settled: true, result: 'counted', message: `it counts; ${counted(missing, 'more approver')} needed` };
   }
   if (effective.mode !== 'enforce' && effective.mode !== 'unknown') {
@@ -201,6 +203,38 @@ function judged(
     return { settled: true, result: 'counted', message };
   }
   return { settled: false, result: 'counted', message: `it counts; ${status.message}` };
+}
+
+/** How many more people have to decide the same; 0 as well where that cannot be read. */
+async function missingApprovers(
+  store: ObjectStore,
+  { proposal: { metadata }, decision, digest }: DecisionRequest,
+  own: PolicyApproval | undefined,
+  { approvals: { required, given } }: ProposalStatus,
+): Promise<number> {
+  switch (decision) {
+    case 'Approve': {
+      // that it counts is written on the approval a moment before the proposal says so
+      const counting = own?.status?.counted === true ? deciderOf(own) : undefined;
+      return required - new Set([...given.map(({ user }) => user), ...(counting === undefined ? [] : [counting])]).size;
+    }
+    case 'Retire': {
+      const { namespace, name } = metadata;
+      const made = await whatMayBeRead(store.list<PolicyApproval>('PolicyApproval', namespace), undefined);
+      const wishes = made?.filter(
+        ({ spec, status }) =>
+          status?.counted === true && spec.proposal === name && spec.decision === decision && spec.digest === digest,
+      );
+      return wishes === undefined ? 0 : required - new Set(wishes.map(deciderOf)).size;
+    }
+    case 'Reject':
+    case 'Rollback':
+      return 0;
+  }
+}
+
+function deciderOf({ spec: { stamp, claim } }: PolicyApproval): string | undefined {
+  return stamp?.user ?? claim?.user;
 }
 
 function doneWords(decision: Decision, digest: string, { status }: PolicyProposal): string | undefined {

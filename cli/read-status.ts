@@ -1,12 +1,24 @@
 import { counted } from '../controller/model/counted.ts';
 import type { Cluster } from '../controller/model/cluster.ts';
+import type { Labels } from '../controller/model/label-selector.ts';
+import type { NetworkPolicy } from '../controller/model/network-policy.ts';
 import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
 import type { Mode, PodCoverage, ProfileStatus } from '../controller/model/profile.ts';
+import { managedLabels } from '../controller/policy/dialects/ordered.ts';
 import { indexCluster } from '../controller/policy/evaluate/cluster-index.ts';
+import { expiresAnnotation } from '../controller/policy/learning-allowance.ts';
+import { defaultDenyName } from '../controller/policy/policy-names.ts';
+import { allowanceForAnnotation } from '../controller/reconcile/plan-allowances.ts';
 import { type NamespaceCoverage, podCoverage } from '../controller/reconcile/pod-coverage.ts';
 import type { Connection } from './connection.ts';
 import { type ControllerStatus, controllerStatus } from './controller-status.ts';
-import { type EffectiveProfile, profileFrom, type StoredProfile, storedProfile } from './effective-profile.ts';
+import {
+  clusterProfile,
+  type EffectiveProfile,
+  profileFrom,
+  type StoredProfile,
+  storedOf,
+} from './effective-profile.ts';
 import { listProposals } from './list-proposals.ts';
 import { whatMayBeRead } from './permitted.ts';
 import { proposalName } from './resolve-proposal.ts';
@@ -24,7 +36,7 @@ export interface OperationStatus {
   readonly problems: readonly { readonly where: string; readonly message: string }[];
 }
 
-/** With the first workloads of each reason, where the pods could be read. */
+/** With the workloads of each reason, where the pods could be read. */
 export type ShownCoverage = PodCoverage | NamespaceCoverage;
 
 export interface NamespaceStatus {
@@ -36,12 +48,16 @@ export interface NamespaceStatus {
   readonly coverage: ShownCoverage | null;
   /** How many proposals are in which state. */
   readonly proposals: Readonly<Record<string, number>>;
+  /** Whether nanoseg's default-deny is in force, so that what comes new is denied; null: the policies cannot be read. */
+  readonly closed: boolean | null;
+  /** New workloads of a closed namespace that may talk to everybody until then. */
+  readonly learning: readonly { readonly workload: string; readonly policy: string; readonly until: string }[];
 }
 
 export async function readStatus(connection: Connection, nowMs: number): Promise<OperationStatus> {
   const { store, namespace: only, systemNamespace } = connection;
   const proposals = await listProposals(store, only);
-  const clusterProfile = await whatMayBeRead(storedProfile(store, systemNamespace), 'unreadable');
+  const whole = await clusterProfile(store, systemNamespace);
   const cluster = await storedCluster(store);
   const readable = 'unreadable' in cluster ? undefined : cluster;
   const profiles = await whatMayBeRead(store.list<StoredProfile>('SegmentationProfile', only), []);
@@ -61,16 +77,17 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
       ? await whatMayBeRead(store.list('Namespace'), [])
       : [await whatMayBeRead(store.get({ kind: 'Namespace', namespace: '', name: only }), undefined)];
   const namespaces = new Map(objects.flatMap((object) => (object ? [[object.metadata.name, object]] : [])));
-  const effective = new Map(
-    shown.map((name) => [name, profileFrom(clusterProfile, own.get(name), namespaces.get(name))]),
-  );
+  const effective = new Map(shown.map((name) => [name, profileFrom(whole, own.get(name), namespaces.get(name))]));
   const coverage =
     readable &&
     coverageOf(readable, proposals, (namespace) => {
-      return effective.get(namespace) ?? profileFrom(clusterProfile, own.get(namespace), undefined);
+      return effective.get(namespace) ?? profileFrom(whole, own.get(namespace), undefined);
     });
-  const readableProfile = clusterProfile === 'unreadable' ? undefined : clusterProfile;
-  const everywhere = stopReason(readableProfile);
+  // also where the profile itself cannot be read, its switch can
+  const stopping = profiles.find(
+    ({ metadata }) => metadata.name === 'default' && metadata.namespace === systemNamespace,
+  );
+  const everywhere = stopReason(storedOf(whole) ?? stopping);
   return {
     server: store.name,
     controller: await controllerStatus(connection, nowMs),
@@ -81,7 +98,7 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
         return reason === undefined ? [] : [{ namespace, reason }];
       }),
     ],
-    sources: readableProfile?.status?.sources ?? [],
+    sources: storedOf(whole)?.status?.sources ?? [],
     namespaces: shown.map((namespace) => {
       const { profile, mode, origin } = effective.get(namespace) as EffectiveProfile;
       const exempt = profile.exemptNamespaces.includes(namespace);
@@ -91,16 +108,22 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
         profile: origin,
         coverage: coverage ? (coverage.get(namespace) ?? null) : (own.get(namespace)?.status?.coverage ?? null),
         proposals: stateCounts(proposals.filter(({ metadata }) => metadata.namespace === namespace)),
+        closed: readable ? readable.policies.some((policy) => isClosing(policy, namespace)) : null,
+        learning: (readable?.policies ?? []).flatMap((policy) => allowance(policy, namespace)),
       };
     }),
     problems: [
       ...('unreadable' in cluster ? [{ where: '', message: `pods are not counted: ${cluster.unreadable}` }] : []),
-      ...[...effective].flatMap(([where, { problems }]) =>
-        problems.map(({ where: place, message }) => ({ where: place || where, message })),
-      ),
+      ...profileProblems(effective),
       ...proposals.flatMap(proposalProblems),
     ],
   };
+}
+
+/** Each once, although what is wrong with the profile of the cluster is wrong for every namespace. */
+function profileProblems(effective: ReadonlyMap<string, EffectiveProfile>): OperationStatus['problems'] {
+  const problems = [...effective.values()].flatMap((one) => one.problems);
+  return [...new Map(problems.map(({ where, message }) => [`${where} ${message}`, { where, message }])).values()];
 }
 
 function coverageOf(
@@ -116,9 +139,23 @@ function coverageOf(
       return { profile, origin, problem: problems[0] };
     },
     // only the controller has seen the traffic
-    whyNone: () => undefined,
+    whyNone: () => 'nothing was seen of it that a policy could be made from, or no label tells it apart',
   });
   return new Map(found.map((one) => [one.namespace, one]));
+}
+
+function isClosing({ metadata }: NetworkPolicy, namespace: string): boolean {
+  return metadata.namespace === namespace && metadata.name === defaultDenyName && isManaged(metadata.labels);
+}
+
+function allowance({ metadata }: NetworkPolicy, namespace: string): NamespaceStatus['learning'] {
+  const { [allowanceForAnnotation]: workload, [expiresAnnotation]: until } = metadata.annotations ?? {};
+  if (metadata.namespace !== namespace || workload === undefined || until === undefined) return [];
+  return [{ workload, policy: metadata.name, until }];
+}
+
+function isManaged(labels: Labels | undefined): boolean {
+  return Object.entries(managedLabels).every(([key, value]) => labels?.[key] === value);
 }
 
 function stateCounts(proposals: readonly PolicyProposal[]): Record<string, number> {

@@ -11,7 +11,7 @@ import { groupedItems, notAmong } from '../render/listed-items.ts';
 import { printable } from '../render/printable.ts';
 import { reportProblems } from '../report-problems.ts';
 import { proposalName, resolveProposals } from '../resolve-proposal.ts';
-import { InputError, type Terminal } from '../terminal.ts';
+import { exitCode, InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 
 interface Options extends ConnectionOptions {
@@ -27,7 +27,8 @@ Examples:
 
 Opens the policies in VISUAL or EDITOR (vi without them). What is saved is proved again and gets another digest, so that former
 approvals of it are void. What cannot be read as NetworkPolicies of the namespace is not saved, and kept in its file. nanoseg
-never writes over an edit: --reset gives the proposal back to it.`;
+never writes over an edit: --reset gives the proposal back to it.
+Exit 3: it was saved and its proof failed, so that nothing can approve it.`;
 
 export function editCommand(terminal: Terminal, connect: Connect): Command {
   const command = new Command('edit')
@@ -49,7 +50,9 @@ export function editCommand(terminal: Terminal, connect: Connect): Command {
       const saved = options.reset ? await save(connection, proposal, '') : await edited(connection, proposal, terminal);
       if (saved === undefined) return;
       terminal.out(`${proposalName(proposal)}: ${options.reset ? 'reset' : 'saved'}\n`);
-      terminal.out(printable(await proved(connection, saved, options.wait), true));
+      const { text, valid } = await proved(connection, saved, options.wait);
+      terminal.out(printable(text, true));
+      if (!valid) terminal.exit(exitCode.proof);
     });
 }
 
@@ -93,8 +96,12 @@ function save({ store }: Connection, proposal: PolicyProposal, policies: string)
 
 const pollMs = 200;
 
-/** What the controller says of the new text. */
-async function proved({ store }: Connection, saved: PolicyProposal, waitMs: number): Promise<string> {
+/** What the controller says of the new text; `valid` as long as it has not found that its proof fails. */
+async function proved(
+  { store }: Connection,
+  saved: PolicyProposal,
+  waitMs: number,
+): Promise<{ readonly text: string; readonly valid: boolean }> {
   const deadline = Date.now() + waitMs;
   const stale = saved.status?.digest;
   for (;;) {
@@ -108,9 +115,10 @@ async function proved({ store }: Connection, saved: PolicyProposal, waitMs: numb
         (line) => `  would deny ${line}\n`,
       );
       const grants = proof.overGrants.map((grant) => `  also allows ${grant}\n`);
-      return `  ${state}, ${shortDigest(digest)}: ${message}\n${[...wouldDeny, ...grants].join('')}`;
+      const text = `  ${state}, ${shortDigest(digest)}: ${message}\n${[...wouldDeny, ...grants].join('')}`;
+      return { text, valid: state !== 'Invalid' };
     }
-    if (Date.now() >= deadline) return '  the controller has not proved it yet\n';
+    if (Date.now() >= deadline) return { text: '  the controller has not proved it yet\n', valid: true };
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

@@ -14,7 +14,8 @@ Examples:
   $ nanoseg status -n shop
   $ nanoseg status -o json
 
-Without -n it is about all namespaces. A pod is isolated in a direction when any NetworkPolicy selects it there, nanoseg's or not;
+Without -n it is about all namespaces. CLOSED says whether what comes new in a namespace is denied (its default-deny is in force);
+LEARNING names what is new there and may talk to everybody for a while. A pod is isolated in a direction when any NetworkPolicy selects it there, nanoseg's or not;
 below the table stands why the others are not.`;
 
 export function statusCommand(terminal: Terminal, connect: Connect): Command {

@@ -4,7 +4,7 @@ import { resourceApiVersion } from '../../controller/model/policy-proposal.ts';
 import { problem } from '../../controller/model/problem.ts';
 import type { ObjectStore } from '../../controller/ports.ts';
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
-import { type StoredProfile, storedProfile } from '../effective-profile.ts';
+import type { StoredProfile } from '../effective-profile.ts';
 import { stopAnnotation } from '../stop-annotation.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 
@@ -39,8 +39,14 @@ export function stopCommand(terminal: Terminal, connect: Connect): Command {
         return;
       }
       const ref = { kind: 'SegmentationProfile', namespace: systemNamespace, name: 'default' };
-      if ((await storedProfile(store, systemNamespace)) === undefined) await createProfile(store, systemNamespace);
-      await store.annotate(ref, { [stopAnnotation]: reason });
+      const stop = () => store.annotate(ref, { [stopAnnotation]: reason });
+      try {
+        await stop();
+      } catch (error) {
+        if (!(error instanceof ClusterError) || error.code !== 'NotFound') throw error;
+        await createProfile(store, systemNamespace);
+        await stop();
+      }
       terminal.out('stopped in the whole cluster\n');
     });
 }

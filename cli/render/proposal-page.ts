@@ -123,6 +123,8 @@ function revisionLines(status: ProposalStatus): string[] {
 }
 
 function revisionWords({ revision, digest, policies, appliedAt, approvedBy }: Revision): string {
+  // before the first policy there is nothing that came into force
+  if (revision === 0) return '0  no policy of nanoseg';
   const what = policies === '' ? 'no policy of nanoseg' : digest;
   const who = approvedBy.length === 0 ? '' : `, by ${approvedBy.join(', ')}`;
   return `${revision}  ${appliedAt}${who}  ${what}`;

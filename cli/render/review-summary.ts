@@ -133,7 +133,7 @@ function changeLines({ changes, decision, proposal }: Review): string[] {
   ];
 }
 
-function warnings({ decision, effective, proposal }: Review): string[] {
+function warnings({ decision, effective, proposal, changes }: Review): string[] {
   const { status } = proposal;
   if (status === undefined) return [];
   const found: string[] = [];
@@ -149,7 +149,10 @@ function warnings({ decision, effective, proposal }: Review): string[] {
   }
   if (status.drift !== undefined && decision !== 'Reject')
     found.push(`${status.drift.policy}: ${status.drift.message}`);
-  if (decision === 'Retire' || decision === 'Rollback') found.push('this may open the network');
+  if (decision === 'Retire' || decision === 'Rollback') {
+    if (changes.opens.length > 0 || changes.incomplete !== undefined) found.push('this opens the network');
+    if (changes.denies.length > 0) found.push('this denies what passes now, as other policies stay in force');
+  }
   if (decision !== 'Reject' && effective.mode === 'unknown') {
     found.push('whether it is applied at once is not known: you may not read the mode in the profile of the cluster');
   } else if (decision !== 'Reject' && effective.mode !== 'enforce') {

@@ -15,6 +15,12 @@ export function statusPage(status: OperationStatus): string {
       'STOPPED',
       `${namespace === undefined ? 'nothing is written in the whole cluster' : `nothing is written in ${namespace}`}: ${reason}`,
     ]),
+    ...namespaces.flatMap(({ namespace, learning }) =>
+      learning.map(({ workload, policy, until }) => [
+        'LEARNING',
+        `${namespace}/${workload} may talk to everybody, and everybody to it, until ${until} (${policy})`,
+      ]),
+    ),
     ...sources.map(({ name, state, message }) => ['flows', `${name} ${state.toLowerCase()}: ${message}`]),
     ['pods', totals(namespaces)],
   ];
@@ -38,17 +44,19 @@ export function statusPage(status: OperationStatus): string {
 const columns = [
   { title: 'NAMESPACE' },
   { title: 'MODE' },
+  { title: 'CLOSED' },
   { title: 'PODS', align: 'right' },
   { title: 'INGRESS', align: 'right' },
   { title: 'EGRESS', align: 'right' },
   { title: 'PROPOSALS' },
 ] as const;
 
-function row({ namespace, mode, coverage, proposals }: NamespaceStatus): string[] {
+function row({ namespace, mode, closed, coverage, proposals }: NamespaceStatus): string[] {
   const counts = Object.entries(proposals).map(([state, many]) => `${many} ${state}`);
   return [
     namespace,
     mode,
+    closed === null ? '-' : closed ? 'yes' : 'no',
     ...(coverage
       ? [`${coverage.pods}`, share(coverage.isolatedIngress, coverage), share(coverage.isolatedEgress, coverage)]
       : ['-', '-', '-']),
@@ -73,8 +81,13 @@ function list(title: string, lines: readonly string[]): string {
   return `${title} (${lines.length})\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }
 
-/** `, of Deployment/cart, StatefulSet/db`, as far as the workloads are listed. */
+/** Workloads that are named with a reason. */
+const named = 5;
+
+/** `, of Deployment/cart, StatefulSet/db and 3 more`, where the workloads are known. */
 function whose(open: PodCoverage['open'][number] | NamespaceCoverage['open'][number]): string {
   if (!('workloads' in open) || open.workloads.length === 0) return '';
-  return `, of ${open.workloads.map((workload) => workload.slice(workload.indexOf('/') + 1)).join(', ')}`;
+  const names = open.workloads.slice(0, named).map((workload) => workload.slice(workload.indexOf('/') + 1));
+  const rest = open.workloads.length - names.length;
+  return `, of ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

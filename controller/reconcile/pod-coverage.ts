@@ -8,9 +8,6 @@ import { type ClusterIndex, classOfPod, isLive } from '../policy/evaluate/cluste
 import { compilePolicies, type Direction } from '../policy/evaluate/compile-policies.ts';
 import type { NamespaceProfile } from '../ports.ts';
 
-/** Names of workloads that are listed with a reason. */
-const listedWorkloads = 5;
-
 export interface CoverageQuestion {
   /** Its cluster's policies are those that are stored. */
   readonly index: ClusterIndex;
@@ -34,7 +31,7 @@ export interface OpenPods {
   /** In words; the same words for all pods that are open for the same reason. */
   readonly because: string;
   readonly pods: number;
-  /** `namespace/Kind/name`, ascending, the first few. */
+  /** `namespace/Kind/name`, ascending. */
   readonly workloads: readonly WorkloadKey[];
 }
 
@@ -126,7 +123,7 @@ function grouped(open: readonly OpenPods[]): OpenPods[] {
     .map(([because, same]) => ({
       because,
       pods: same.reduce((sum, { pods }) => sum + pods, 0),
-      workloads: [...new Set(same.flatMap(({ workloads }) => workloads))].sort().slice(0, listedWorkloads),
+      workloads: [...new Set(same.flatMap(({ workloads }) => workloads))].sort(),
     }))
     .sort((a, b) => b.pods - a.pods || (a.because < b.because ? -1 : 1));
 }

@@ -53,7 +53,7 @@ clusterTest('who may not is told which right is missing', async (t) => {
   t.regex(approve.err, /you may not create policyapprovals in namespace shop \(you are bob\)/);
   const stop = await as('bob', 'stop', '-m', 'x');
   t.is(stop.code, 4);
-  t.regex(stop.err, /you may not get segmentationprofiles in namespace nanoseg-system/);
+  t.regex(stop.err, /you may not patch segmentationprofiles in namespace nanoseg-system/);
   t.deepEqual(await api().asAdmin.list('PolicyApproval'), []);
 });
 

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject, ObjectRef } from '../../model/kubernetes-object.ts';
 import type { Labels } from '../../model/label-selector.ts';
 import { resourceApiVersion } from '../../model/policy-proposal.ts';
@@ -53,6 +54,7 @@ export class ManifestFolders {
       if (value?.brokenProfile || inProfiles(file)) brokenProfile ??= value?.problems[0];
     }
     this.#cache.keepOnly(new Set(files));
+    brokenProfile ??= profileConflict(objects);
     if (!(await isFolder(annotations))) return { objects, problems, settled: allSettled, brokenProfile };
     const reading = await readAnnotationFiles(annotations);
     return {
@@ -88,6 +90,22 @@ async function readFile(file: string): Promise<FileReading> {
       }),
     ],
   };
+}
+
+/** Which of two profiles counts decides what is allowed: nobody but a person may choose. */
+function profileConflict(objects: readonly LocatedObject[]): Problem | undefined {
+  const known = new Map<string, LocatedObject>();
+  for (const object of objects) {
+    if (object.kind !== 'SegmentationProfile') continue;
+    const other = known.get(keyOf(object));
+    if (other !== undefined && !isDeepStrictEqual(object.body, other.body)) {
+      const name = `${namespaceIn(object)}/${object.name}`;
+      const message = `SegmentationProfile ${name} differs from the one at ${other.where}: neither counts`;
+      return problem('ObjectConflict', message, object.where);
+    }
+    known.set(keyOf(object), object);
+  }
+  return undefined;
 }
 
 function annotated(objects: readonly LocatedObject[], settings: readonly Annotated[]): LocatedObject[] {

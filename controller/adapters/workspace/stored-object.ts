@@ -122,7 +122,8 @@ function parseRecord(text: unknown): StoreRecord | undefined {
   return { uid, generation: Number(generation), specHash, created };
 }
 
-function specHashOf(fields: Readonly<Record<string, unknown>>): string {
+/** Of everything but the status. */
+export function specHashOf(fields: Readonly<Record<string, unknown>>): string {
   const { status: _, ...spec } = fields;
   return shortHash(JSON.stringify(spec));
 }

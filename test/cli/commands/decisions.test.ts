@@ -232,10 +232,38 @@ test('several are approved in one go with one question, and --all takes what is 
   ]);
   const { err } = await answered('y', 'approve', '--all', '-n', 'shop', '--wait', '0', ...at(workspace));
   t.regex(err, /shop\/deployment\/cart {2}Ready.*shop\/deployment\/db {2}Ready.*Approve all 2 of them\? \[y\/N\] /s);
+  t.is(err.split('nobody checks who decides').length, 2, 'what holds for all of them is said once');
   t.deepEqual((await decisionsIn(workspace)).map(({ spec }) => spec.proposal).sort(), [
     'deployment-cart',
     'deployment-db',
   ]);
+});
+
+test('several are added up right before the question, with the names of those to look at', async (t) => {
+  const scan = { connection: 'workload:shop/Pod/scan>workload:shop/Deployment/cart:TCP/22', message: 'a scan' };
+  const missed = { ...scan, connection: 'workload:shop/Pod/a>workload:shop/Deployment/cart:TCP/9', message: 'no rule' };
+  const { proof } = proposalOf('shop', 'cart').status;
+  const cart = proposalOf('shop', 'cart', {
+    heldBack: { count: 1, items: [scan] },
+    proof: {
+      ...proof,
+      overGrants: ['egress dns UDP 53 (cluster-dns)'],
+      wouldDeny: { count: 2, items: [scan, missed] },
+    },
+  });
+  const db = proposalOf('shop', 'db', { proof: { ...proof, overGrants: ['ingress x TCP 1'] } });
+  const workspace = await workspaceOf(t, [cart, db]);
+  const { err } = await answered('n', 'approve', 'shop/cart', 'shop/db', ...at(workspace));
+  const together = err.slice(err.indexOf('all 2 together\n'));
+  for (const line of [
+    /over-grants 2 kinds\n +cluster-dns: shop\/deployment\/cart\n +1 never seen: shop\/deployment\/db\n/,
+    /held back +1 connection in 1 of 2\n +shop\/deployment\/cart: 1\n/,
+    /would deny +1 connection in 1 of 2\n +shop\/deployment\/cart: 1\n/,
+    /shadow +no live flow would be denied\n/,
+    /opens +nothing\n/,
+  ]) {
+    t.regex(together, line);
+  }
 });
 
 test('one that is not possible keeps all of a command from being decided', async (t) => {
@@ -262,7 +290,7 @@ spec: { mode: enforce, approvals: { identity: Claimed } }
   );
   const retire = await answered('y', 'retire', 'shop/db', '--wait', '0', ...at(workspace));
   t.regex(retire.err, /opens +\d+\n/);
-  t.regex(retire.err, /WARNING +this may open the network/);
+  t.regex(retire.err, /WARNING +this opens the network/);
   t.deepEqual((await decisionsIn(workspace)).map(({ spec }) => `${spec.decision} ${spec.digest}`).sort(), [
     `Retire ${digestOf('e')}`,
     `Rollback ${digestOf('e')}`,
@@ -293,7 +321,7 @@ test('the command waits for what becomes of the decision, and says it', async (t
   });
   t.like(await outcome(true, 'counts', { approvals: { required: 2, given: [], ignored: [] } }), {
     code: 0,
-    out: 'shop/deployment/cart: it counts; 2 more approvers needed\n',
+    out: 'shop/deployment/cart: it counts; 1 more approver needed\n',
   });
   t.like(await outcome(false, 'the controller may not approve', {}), {
     code: 1,
@@ -307,6 +335,16 @@ test('the command waits for what becomes of the decision, and says it', async (t
     digest: digestOf('a'),
     result: 'done',
   });
+});
+
+test('a wish to retire that counts says how many more people it takes, and does not wait for them', async (t) => {
+  const workspace = await workspaceOf(t, [proposalOf('shop', 'db', enforced)]);
+  const [{ code, out }] = await Promise.all([
+    runCli('retire', 'shop/db', '--yes', '--wait', '20s', ...at(workspace)),
+    answerDecision(t, workspace.store, 'shop', true, 'counts', { approvals: { required: 2, given: [], ignored: [] } }),
+  ]);
+  t.is(code, 0);
+  t.is(out, 'shop/deployment/db: it counts; 1 more approver needed\n');
 });
 
 test('a controller that does not answer in time is said, and is no failure', async (t) => {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
@@ -96,7 +96,7 @@ test('status says how many pods are isolated and why the others are not, the mod
   const { code, out } = await runCli('status', '--workspace', root);
   t.is(code, 0);
   t.regex(out, /^pods +1 of 3 isolated for ingress, 1 for egress$/m);
-  t.regex(out, /^shop +enforce +3 +1 \(33%\) +1 \(33%\) +1 Enforced, 1 Invalid$/m);
+  t.regex(out, /^shop +enforce +no +3 +1 \(33%\) +1 \(33%\) +1 Enforced, 1 Invalid$/m);
   t.regex(out, /^Not isolated in both directions \(2\)\n {2}shop: 1 pod: /m);
   t.regex(out, /Invalid: a rule allows all/);
   t.regex(out, /nanoseg-cart drifted: somebody opened it/);
@@ -108,6 +108,71 @@ test('status says how many pods are isolated and why the others are not, the mod
     proposals: { Enforced: 1, Invalid: 1 },
   });
   t.like(json.namespaces[0].coverage, { pods: 3, isolatedIngress: 1, isolatedEgress: 1 });
+});
+
+test('status names closed namespaces, and loudly who may talk to everybody in them', async (t) => {
+  const managed = 'labels: { app.kubernetes.io/managed-by: nanoseg }';
+  const closing = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: nanoseg-default-deny, namespace: shop, ${managed} }
+spec: { podSelector: {}, policyTypes: [Ingress, Egress] }
+`;
+  const allowance = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: nanoseg-learning-web
+  namespace: shop
+  ${managed}
+  annotations: { nanoseg.io/allowance-for: Deployment/web, nanoseg.io/expires: "2026-11-30T12:00:00.000Z" }
+spec: { podSelector: { matchLabels: { app: web } }, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}] }
+`;
+  const { root } = await workspaceOf(t, [proposalOf('shop', 'cart')], {
+    'policies/shop/nanoseg-default-deny.yaml': closing,
+    'policies/shop/nanoseg-learning-web.yaml': allowance,
+  });
+  const { out } = await runCli('status', '--workspace', root);
+  t.regex(out, /^shop +propose +yes +3 /m);
+  t.regex(
+    out,
+    /^LEARNING +shop\/Deployment\/web may talk to everybody, and everybody to it, until 2026-11-30T12:00:00/m,
+  );
+  const json = JSON.parse((await runCli('status', '-o', 'json', '--workspace', root)).out);
+  t.like(json.namespaces[0], {
+    closed: true,
+    learning: [{ workload: 'Deployment/web', policy: 'nanoseg-learning-web', until: '2026-11-30T12:00:00.000Z' }],
+  });
+});
+
+test('the file of a profile that cannot be read is one problem, nothing is decided by it, and the kill switch works', async (t) => {
+  const { root } = await workspaceOf(t, [proposalOf('shop', 'cart'), proposalOf('blog', 'api')], {
+    'profiles/default.yaml': 'kind: SegmentationProfile\n a: [\n',
+  });
+  const run = (...args: string[]) => runCli(...args, '--workspace', root);
+  const json = JSON.parse((await run('status', '-o', 'json')).out);
+  t.deepEqual(
+    json.problems.map(({ message }: { message: string }) => /profiles\/default\.yaml:\d/.test(message)),
+    [true],
+  );
+  t.is(json.namespaces[0].mode, 'observe');
+  const approve = await run('approve', 'shop/cart', '--yes');
+  t.is(approve.code, 2);
+  t.regex(approve.err, /can only be observed: .*correct the file/);
+  t.is((await run('stop', '-m', 'incident')).code, 0);
+  t.regex((await run('status')).out, /^STOPPED +.*: incident$/m);
+  // a second profile would count once the first can be read again
+  t.deepEqual(await readdir(join(root, 'profiles')), ['default.yaml']);
+});
+
+test('of two profiles of one name neither counts', async (t) => {
+  const profile = (mode: string) =>
+    `apiVersion: nanoseg.io/v1alpha1\nkind: SegmentationProfile\nmetadata: { namespace: nanoseg-system, name: default }\nspec: { mode: ${mode} }\n`;
+  const { root } = await workspaceOf(t, [proposalOf('shop', 'cart')], {
+    'profiles/a.yaml': profile('enforce'),
+    'profiles/b.yaml': profile('propose'),
+  });
+  const { out } = await runCli('status', '--workspace', root);
+  t.regex(out, /^shop +observe /m);
+  t.regex(out, /SegmentationProfile nanoseg-system\/default differs from the one at .*: neither counts/);
 });
 
 test('a profile that cannot be used is a problem, and its namespace is only observed', async (t) => {
