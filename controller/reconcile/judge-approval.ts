@@ -66,8 +66,8 @@ export interface ApprovalTally {
   readonly given: readonly GivenApproval[];
   /** Valid wishes to retire what is in force, likewise. */
   readonly retiring: readonly GivenApproval[];
-  /** What counts for nothing, by name, and why. */
-  readonly ignored: readonly { readonly approval: string; readonly because: string }[];
+  /** What counts for nothing, by name, and why; `forged`: it says what nobody decided. */
+  readonly ignored: readonly { readonly approval: string; readonly because: string; readonly forged?: boolean }[];
   /** When time alone may change this judgement next, in milliseconds since 1970; undefined: never. */
   readonly untilMs: number | undefined;
 }
@@ -129,13 +129,14 @@ interface CountedDecisions {
 function countedDecisions(question: ApprovalQuestion): CountedDecisions {
   const { namespace, proposal, approvals } = question;
   const found: ValidDecision[] = [];
-  const ignored: { approval: string; because: string }[] = [];
+  const ignored: { approval: string; because: string; forged?: boolean }[] = [];
   const changesMs: number[] = [];
   for (const one of approvals) {
     if (one.metadata.namespace !== namespace || one.spec.proposal !== proposal) continue;
     const judged = judgeOne(one, question);
     if ('because' in judged) {
-      ignored.push({ approval: one.metadata.name, because: judged.because });
+      const { because, forged } = judged;
+      ignored.push({ approval: one.metadata.name, because, ...(forged && { forged }) });
       if (judged.untilMs !== undefined) changesMs.push(judged.untilMs);
     } else {
       found.push(judged);
@@ -176,6 +177,8 @@ interface Ignored {
   readonly because: string;
   /** When that may change. */
   readonly untilMs?: number;
+  /** The stamp does not hold: the decision was changed after it was made, or made by nobody. */
+  readonly forged?: true;
 }
 
 /** Cheap checks first, the signature last: what a stamp says is believed only when all of it holds. */
@@ -211,7 +214,7 @@ function judgeOne({ metadata, spec }: PolicyApproval, question: ApprovalQuestion
   if (expiry !== undefined && expiry <= nowMs) return { because: `it expired on ${new Date(expiry).toISOString()}` };
 
   const verified = spec.stamp === undefined ? 'valid' : verify(namespace, spec);
-  if (verified !== 'valid') return { because: verified };
+  if (verified !== 'valid') return { because: verified, forged: true };
   return {
     decision: spec.decision,
     approval: { approval: metadata.name, user, time: approver.time, identity },

@@ -28,6 +28,7 @@ const notHere = new Set(['StatefulSet', 'PodDisruptionBudget']);
 export class InstalledShop {
   readonly api: KubeApi;
   readonly directory: string;
+  readonly quickProfile = { mode: 'enforce', learning, closedNamespace: { propose: false } };
   readonly #flows: string;
   #minute = 0;
   #healthPort = 0;
@@ -49,7 +50,7 @@ export class InstalledShop {
     await shop.#install(webhook);
     await api.createNamespace('shop');
     await shop.kubectlApply(['web', 'cart', 'db'].map((name) => deployment('shop', name)).join(''));
-    await shop.profile({ mode: 'enforce', learning, closedNamespace: { propose: false }, ...profile });
+    await shop.profile({ ...shop.quickProfile, ...profile });
     return shop;
   }
 
@@ -108,6 +109,15 @@ export class InstalledShop {
   async close(): Promise<void> {
     await this.#controller?.kill();
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** How many times the controller has looked at a proposal since it started. */
+  async reconciled(): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text();
+    return [...text.matchAll(/^nanoseg_reconcil\w*\{[^}]*\} (\d+)/gm)].reduce(
+      (sum, [, count]) => sum + Number(count),
+      0,
+    );
   }
 
   async readiness(): Promise<{ readonly status: number; readonly text: string }> {

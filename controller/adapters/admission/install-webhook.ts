@@ -57,7 +57,7 @@ export async function keepWebhookInstalled(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { store, keys, target, clock, changed, paceMs = 15_000 } = options;
+  const { store, keys, target, clock, changed, paceMs = 5_000 } = options;
   let last: string | undefined;
   let lastKeys = '';
   while (!signal.aborted) {

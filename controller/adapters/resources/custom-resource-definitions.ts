@@ -114,14 +114,8 @@ const customResources: readonly CustomResource[] = [
       { name: 'Decision', type: 'string', jsonPath: '.spec.decision', description: 'What is decided.' },
       { name: 'User', type: 'string', jsonPath: '.spec.stamp.user', description: 'Whom the API server authenticated.' },
       { name: 'Counted', type: 'boolean', jsonPath: '.status.counted', description: 'Whether it counts.' },
+      { name: 'Claimed-By', type: 'string', jsonPath: '.spec.claim.user', description: 'Nobody checked it.' },
       age,
-      {
-        name: 'Claimed-By',
-        type: 'string',
-        jsonPath: '.spec.claim.user',
-        description: 'Nobody checked it.',
-        priority: 1,
-      },
       {
         name: 'Message',
         type: 'string',
