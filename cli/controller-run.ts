@@ -6,6 +6,7 @@ import type { ProposalStatus } from '../controller/model/policy-proposal.ts';
 import { problem } from '../controller/model/problem.ts';
 import type { Notifier } from '../controller/ports.ts';
 import type { Round } from '../controller/compose.ts';
+import { directoryStatus } from './controller-status.ts';
 import { InputError, type Terminal } from './terminal.ts';
 
 export type ControllerRun = (config: ControllerConfigInput, version: string, terminal: Terminal) => Promise<void>;
@@ -27,6 +28,7 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
     destination({ fd: 2, sync: true }),
   );
   const summary = new Summary(terminal, config.workspace);
+  if (config.workspace !== undefined) await tellOfAnother(config.workspace, terminal);
   try {
     await runController(
       {
@@ -48,6 +50,12 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
     process.off('SIGINT', ended).off('SIGTERM', ended);
   }
 };
+
+/** Waiting for another controller to end would else look like doing nothing. */
+async function tellOfAnother(workspace: string, { err }: Terminal): Promise<void> {
+  const { state, message } = await directoryStatus(workspace);
+  if (state === 'running') err(`another controller runs on ${workspace} (${message}): waiting until it ends\n`);
+}
 
 async function notifierOf(config: ControllerConfig, log: Logger, terminal: Terminal): Promise<Notifier> {
   const [{ allNotifiers }, { outputNotifier }, { WebhookNotifier }, { systemClock }] = await Promise.all([

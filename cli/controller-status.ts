@@ -20,9 +20,7 @@ export async function controllerStatus(
   { store, systemNamespace, workspace }: Connection,
   nowMs: number,
 ): Promise<ControllerStatus> {
-  return workspace === undefined
-    ? await leaseStatus(store, systemNamespace, nowMs)
-    : await directoryStatus(join(workspace, '.nanoseg'));
+  return workspace === undefined ? await leaseStatus(store, systemNamespace, nowMs) : await directoryStatus(workspace);
 }
 
 interface Lease extends KubernetesObject {
@@ -55,7 +53,8 @@ async function leaseStatus(store: ObjectStore, namespace: string, nowMs: number)
 }
 
 /** The leader of a directory holds a lock of the kernel: who can take it knows that nobody leads. */
-async function directoryStatus(folder: string): Promise<ControllerStatus> {
+export async function directoryStatus(workspace: string): Promise<ControllerStatus> {
+  const folder = join(workspace, '.nanoseg');
   const lockFile = join(folder, 'leader.lock');
   const leader = join(folder, 'leader');
   if (!existsSync(lockFile) || !existsSync(leader)) {
