@@ -1,7 +1,8 @@
 import type { ClusterStudy } from './cluster-study.ts';
+import type { Pod } from './model/cluster.ts';
 import type { Endpoint } from './model/endpoint.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
-import type { PolicyProposal } from './model/policy-proposal.ts';
+import type { PolicyProposal, Revision } from './model/policy-proposal.ts';
 import type { RollbackGuard } from './model/profile.ts';
 import type { Sighting } from './model/sighting.ts';
 import type { WorkloadKey } from './model/workload.ts';
@@ -21,7 +22,10 @@ export class FlowWatch {
   readonly #readyBefore = new Map<string, readonly string[]>();
   readonly #since = new Map<string, { readonly digest: string; readonly sinceMs: number }>();
   readonly #workloads = new Map<string, readonly WorkloadKey[]>();
+  /** What was last told to the judge, by proposal. */
+  readonly #followed = new Map<string, Followed>();
   #known: ReadonlyMap<WorkloadKey, number> = new Map();
+  #pods: { readonly of: readonly Pod[]; readonly byWorkload: ReadonlyMap<WorkloadKey, readonly Pod[]> } | undefined;
   #beside:
     | { readonly policies: readonly NetworkPolicy[]; readonly byNamespace: Map<string, NetworkPolicy[]> }
     | undefined;
@@ -54,6 +58,10 @@ export class FlowWatch {
     this.#workloads.set(key, workloads);
     if (status === undefined) return;
     const beside = this.#policiesBeside(proposal.metadata.namespace);
+    const told = { digest: status.digest, text: spec.policies, enforced: status.enforced, workloads, beside };
+    const former = this.#followed.get(key);
+    if (former !== undefined && isSame(former, told)) return;
+    this.#followed.set(key, told);
     // a newcomer's allowance lets everything pass, and goes away with the approval of what is judged here
     const inForce = beside.filter(({ metadata }) => !metadata.name.startsWith(learningNamePrefix));
     const shadow = status.enforced?.digest === status.digest ? undefined : readPolicyText(spec.policies).policies;
@@ -89,6 +97,7 @@ export class FlowWatch {
     this.#readyBefore.delete(key);
     this.#since.delete(key);
     this.#workloads.delete(key);
+    this.#followed.delete(key);
   }
 
   findings(key: string): { readonly shadow: FlowFindings | undefined; readonly inForce: FlowFindings | undefined } {
@@ -131,10 +140,12 @@ export class FlowWatch {
   }
 
   #podsOf(key: string) {
-    const workloads = this.#workloads.get(key) ?? [];
-    return this.#view
-      .cluster()
-      .pods.filter(({ workload, endMs, virtual }) => !virtual && endMs === undefined && workloads.includes(workload));
+    const { pods } = this.#view.cluster();
+    if (this.#pods?.of !== pods) this.#pods = { of: pods, byWorkload: Map.groupBy(pods, ({ workload }) => workload) };
+    const { byWorkload } = this.#pods;
+    return (this.#workloads.get(key) ?? [])
+      .flatMap((workload) => byWorkload.get(workload) ?? [])
+      .filter(({ endMs, virtual }) => !virtual && endMs === undefined);
   }
 
   #sinceOf(key: string, digest: string): number {
@@ -165,6 +176,31 @@ export class FlowWatch {
 }
 
 const nothingBeside: readonly NetworkPolicy[] = [];
+
+/** All that the judge is told depends on. */
+interface Followed {
+  readonly digest: string;
+  readonly text: string;
+  readonly enforced: Revision | undefined;
+  readonly workloads: readonly WorkloadKey[];
+  readonly beside: readonly NetworkPolicy[];
+}
+
+function isSame(a: Followed, b: Followed): boolean {
+  return (
+    a.digest === b.digest &&
+    a.text === b.text &&
+    a.enforced?.digest === b.enforced?.digest &&
+    a.enforced?.appliedAt === b.enforced?.appliedAt &&
+    a.enforced?.policies === b.enforced?.policies &&
+    sameItems(a.workloads, b.workloads) &&
+    sameItems(a.beside, b.beside)
+  );
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}
 
 function enforcedKey(key: string): string {
   return `${key}#in-force`;

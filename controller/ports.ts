@@ -97,7 +97,10 @@ export interface ClusterView {
   /** The profile of the whole cluster: `default` in nanoseg's own namespace, or the built-in one. */
   clusterProfile(): NamespaceProfile;
   proposals(): readonly PolicyProposal[];
+  proposal(namespace: string, name: string): PolicyProposal | undefined;
   approvals(): readonly PolicyApproval[];
+  /** The decisions about one proposal, or about others that had its name. */
+  approvalsOf(namespace: string, proposal: string): readonly PolicyApproval[];
   /** Every NetworkPolicy, exactly as stored, annotations and all. */
   networkPolicies(): readonly NetworkPolicy[];
   /** Why nothing may be written now (the kill switch), or undefined; a namespace may have a switch of its own. */

@@ -256,9 +256,7 @@ export class ProposalLoop {
     const standing = this.#standing(proposal, making, study);
     const enforced = proposal.status?.enforced;
     const policies = view.networkPolicies();
-    const approvals = view
-      .approvals()
-      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.proposal === name);
+    const approvals = view.approvalsOf(namespace, name);
     const judgement = this.#withoutSpent(
       approvals,
       judgeApprovals({
@@ -683,9 +681,7 @@ export class ProposalLoop {
   }
 
   #stored(namespace: string, name: string): PolicyProposal | undefined {
-    return this.#parts.view
-      .proposals()
-      .find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+    return this.#parts.view.proposal(namespace, name);
   }
 
   #labelsOf(namespace: string): Labels {

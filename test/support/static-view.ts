@@ -35,7 +35,9 @@ export class StaticView implements ClusterView {
   profileOf = () => profile;
   clusterProfile = () => profile;
   proposals = () => [];
+  proposal = () => undefined;
   approvals = () => [];
+  approvalsOf = () => [];
   networkPolicies = () => [];
   stopped = () => undefined;
 

@@ -48,6 +48,7 @@ export class LiveInventory implements ClusterView {
   #ranged: { readonly of: Cluster; readonly by: Profile['clusterCidrs']; readonly cluster: Cluster } | undefined;
   #proposalList: readonly PolicyProposal[] | undefined;
   #approvalList: readonly PolicyApproval[] | undefined;
+  #approvalsByProposal: ReadonlyMap<string, readonly PolicyApproval[]> | undefined;
   #policyList: readonly NetworkPolicy[] | undefined;
 
   constructor({ ownNamespace, clock, goneForMs = 3_600_000 }: LiveInventoryOptions) {
@@ -100,6 +101,19 @@ export class LiveInventory implements ClusterView {
 
   approvals(): readonly PolicyApproval[] {
     return (this.#approvalList ??= valuesIn(this.#approvals));
+  }
+
+  proposal(namespace: string, name: string): PolicyProposal | undefined {
+    const value = this.#proposals.get(`${namespace}/${name}`)?.value;
+    return Array.isArray(value) ? undefined : value;
+  }
+
+  approvalsOf(namespace: string, proposal: string): readonly PolicyApproval[] {
+    this.#approvalsByProposal ??= Map.groupBy(
+      this.approvals(),
+      ({ metadata, spec }) => `${metadata.namespace}/${spec.proposal}`,
+    );
+    return this.#approvalsByProposal.get(`${namespace}/${proposal}`) ?? [];
   }
 
   networkPolicies(): readonly NetworkPolicy[] {
@@ -207,7 +221,7 @@ export class LiveInventory implements ClusterView {
 
   #changed(kind: 'proposal' | 'approval', namespace: string, name: string): ViewChange {
     if (kind === 'proposal') this.#proposalList = undefined;
-    else this.#approvalList = undefined;
+    else this.#approvalList = this.#approvalsByProposal = undefined;
     return { kind, namespace, name };
   }
 

@@ -146,6 +146,7 @@ function podClasses(
       if (!same) byShape.set(text, { shape, places: [...shape.places] });
       else same.places.push(...shape.places);
     }
+    const lists = new Map<string, readonly Place[]>();
     for (const { shape, places } of byShape.values()) {
       classes.push({
         id: classes.length,
@@ -154,7 +155,7 @@ function podClasses(
         labels: shape.labels,
         namedPorts: namedPorts(shape.containerPorts, tables),
         hostNetwork: shape.hostNetwork,
-        places: distinctPlaces(places),
+        places: shared(distinctPlaces(places), lists),
       });
     }
   }
@@ -164,10 +165,20 @@ function podClasses(
 /** The same array for all pods of which nothing is known, so that what was found out for one holds for all. */
 export function distinctPlaces(places: readonly Place[]): readonly Place[] {
   if (places.every(({ node, address }) => node === undefined && address === undefined)) return anywhere;
-  const known = new Map(
-    places.map((place) => [`${place.node} ${place.address?.family} ${place.address?.value}`, place]),
-  );
+  const known = new Map(places.map((place) => [placeText(place), place]));
   return [...known.values()];
+}
+
+function placeText({ node, address }: Place): string {
+  return `${node} ${address?.family} ${address?.value}`;
+}
+
+/** The template of a workload is wherever its pods are: as the same array, nobody has to find that out again. */
+function shared(places: readonly Place[], lists: Map<string, readonly Place[]>): readonly Place[] {
+  const text = places.map(placeText).join();
+  const known = lists.get(text);
+  if (known === undefined) lists.set(text, places);
+  return known ?? places;
 }
 
 /**

@@ -132,7 +132,9 @@ export class Views {
 
   #view(group: readonly PodClass[]): View {
     const [first] = group as [PodClass, ...PodClass[]];
-    const places = group.length > 1 ? distinctPlaces(group.flatMap((each) => each.places)) : first.places;
+    const places = group.every((each) => each.places === first.places)
+      ? first.places
+      : distinctPlaces(group.flatMap((each) => each.places));
     if (first.hostNetwork) return this.#hosts(places);
     const { isolating, selectedBy } = this.#compiled;
     return {
