@@ -38,7 +38,10 @@ async function connectToCluster(options: ConnectionOptions, version: string): Pr
       workspace: undefined,
       namespace: allNamespaces ? undefined : client.namespace,
       systemNamespace,
-      claimant: user ?? userInfo().username,
+      claimant: async () => {
+        const { ownIdentity } = await import('../controller/adapters/kubernetes/own-identity.ts');
+        return user ?? (await ownIdentity(client)) ?? userInfo().username;
+      },
       auditLog: async () => {
         const { ConfigMapAuditLog } = await import('../controller/adapters/audit/config-map-audit-log.ts');
         return new ConfigMapAuditLog({ store, namespace: systemNamespace, clock, random: Math.random });
@@ -72,7 +75,7 @@ async function connectToWorkspace(
     workspace: root,
     namespace: allNamespaces ? undefined : namespace,
     systemNamespace,
-    claimant: user ?? userInfo().username,
+    claimant: async () => user ?? userInfo().username,
     auditLog: async () => {
       const { FileAuditLog } = await import('../controller/adapters/audit/file-audit-log.ts');
       return new FileAuditLog({ root, clock });

@@ -23,7 +23,7 @@ export interface Connection {
   /** nanoseg's own namespace. */
   readonly systemNamespace: string;
   /** Who decides, as far as this side of the connection knows: worth something only where claims count. */
-  readonly claimant: string;
+  readonly claimant: () => Promise<string>;
   /** The audit log, for reading; opened when it is asked for. */
   readonly auditLog: () => Promise<AuditReader>;
 }

@@ -75,7 +75,8 @@ export async function recordDecision(
     const fresh = await store.get<PolicyProposal>(refOf(request.proposal));
     const changed = changedSince(request, fresh);
     if (changed !== undefined) return failed(request, changed, exitCode.input);
-    const approval = approvalFor(request, claimant);
+    const claimed = request.effective.profile.approvals.identity === 'claimed';
+    const approval = approvalFor(request, claimed ? await claimant() : undefined);
     await store.create(approval);
     return { request, approval: approval.metadata.name };
   } catch (error) {
@@ -118,10 +119,9 @@ export function refOf({ kind, metadata }: PolicyProposal): ObjectRef {
   return { kind, namespace: metadata.namespace, name: metadata.name };
 }
 
-function approvalFor(request: DecisionRequest, claimant: string): PolicyApproval {
-  const { proposal, decision, digest, reason, expiresAt, effective } = request;
+function approvalFor(request: DecisionRequest, claimant: string | undefined): PolicyApproval {
+  const { proposal, decision, digest, reason, expiresAt } = request;
   const { namespace, name } = proposal.metadata;
-  const claim = { user: claimant, time: new Date().toISOString() };
   return {
     apiVersion: resourceApiVersion,
     kind: 'PolicyApproval',
@@ -132,7 +132,7 @@ function approvalFor(request: DecisionRequest, claimant: string): PolicyApproval
       decision,
       ...(reason !== undefined && { reason }),
       ...(expiresAt !== undefined && { expiresAt }),
-      ...(effective.profile.approvals.identity === 'claimed' && { claim }),
+      ...(claimant !== undefined && { claim: { user: claimant, time: new Date().toISOString() } }),
     },
   };
 }

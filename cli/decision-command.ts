@@ -78,10 +78,11 @@ export function decisionCommand(words: DecisionWords, terminal: Terminal, connec
       }
       const outcomes = await carryOut(connection, requests, options.wait, terminal);
       report(outcomes, options.output, terminal);
-      if (connection.workspace !== undefined && outcomes.some(({ approval }) => approval !== undefined)) {
-        terminal.err(
-          `note: nobody checked that this is ${printable(connection.claimant)}: the identity is only claimed\n`,
-        );
+      const isClaimed = ({ request, approval }: DecisionOutcome) =>
+        approval !== undefined && request.effective.profile.approvals.identity === 'claimed';
+      if (outcomes.some(isClaimed)) {
+        const claimant = printable(await connection.claimant());
+        terminal.err(`note: nobody checked that this is ${claimant}: the identity is only claimed\n`);
       }
     });
 }

@@ -42,6 +42,8 @@ export type ShownCoverage = PodCoverage | NamespaceCoverage;
 export interface NamespaceStatus {
   readonly namespace: string;
   readonly mode: Mode | 'exempt' | 'unknown';
+  /** Claimed: approvals count there although nobody checks who gave them. */
+  readonly identity: 'Stamped' | 'Claimed';
   /** The profile that says so. */
   readonly profile: string;
   /** Null where there are no pods; as the controller last wrote it, or null, where they cannot be read. */
@@ -105,6 +107,7 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
       return {
         namespace,
         mode: exempt ? 'exempt' : mode,
+        identity: profile.approvals.identity === 'claimed' ? 'Claimed' : 'Stamped',
         profile: origin,
         coverage: coverage ? (coverage.get(namespace) ?? null) : (own.get(namespace)?.status?.coverage ?? null),
         proposals: stateCounts(proposals.filter(({ metadata }) => metadata.namespace === namespace)),

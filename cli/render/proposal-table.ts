@@ -57,8 +57,9 @@ export function proposalRow(proposal: PolicyProposal, wide: boolean, nowMs: numb
 
 function wideCells({ approvals, live, heldBack, deviations, digest, message }: ProposalStatus): string[] {
   const given = new Set(approvals.given.map(({ user }) => user)).size;
+  const claimed = approvals.given.some(({ identity }) => identity === 'Claimed') ? ' (claimed)' : '';
   return [
-    approvals.autoRule === undefined ? `${given} of ${approvals.required}` : 'by rule',
+    approvals.autoRule === undefined ? `${given} of ${approvals.required}${claimed}` : 'by rule',
     live === undefined ? '-' : `${live.wouldDeny} of ${live.judged}`,
     `${heldBack.count}`,
     `${deviations.length}`,

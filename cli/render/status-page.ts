@@ -21,6 +21,7 @@ export function statusPage(status: OperationStatus): string {
         `${namespace}/${workload} may talk to everybody, and everybody to it, until ${until} (${policy})`,
       ]),
     ),
+    ...claimedIn(namespaces),
     ...sources.map(({ name, state, message }) => ['flows', `${name} ${state.toLowerCase()}: ${message}`]),
     ['pods', totals(namespaces)],
   ];
@@ -39,6 +40,13 @@ export function statusPage(status: OperationStatus): string {
     ),
   ];
   return printable(parts.filter((part) => part !== '').join('\n'), true);
+}
+
+function claimedIn(namespaces: readonly NamespaceStatus[]): string[][] {
+  const names = namespaces.filter(({ identity, mode }) => identity === 'Claimed' && mode !== 'exempt');
+  if (names.length === 0) return [];
+  const where = names.map(({ namespace }) => namespace).join(', ');
+  return [['approvals', `(claimed) nobody checks who approves in ${where}`]];
 }
 
 const columns = [

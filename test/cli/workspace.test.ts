@@ -60,7 +60,7 @@ test('a workspace goes from flows to enforced policies and back, by the command 
   const actions = JSON.parse((await nanoseg('audit', '--name', 'deployment-cart', '-o', 'json')).out);
   t.deepEqual(
     (actions as { action: string; actor: string }[]).map(({ action, actor }) => `${action} ${actor}`).slice(0, 3),
-    ['Proposed nanoseg', 'Approved alice', 'Applied alice (claimed)'],
+    ['Proposed nanoseg', 'Approved alice (claimed)', 'Applied alice (claimed)'],
   );
   t.is((await nanoseg('audit', 'verify')).code, 0);
 });
