@@ -66,7 +66,8 @@ interface Backend {
   /** Aborting the signal cuts off writes under way. */
   readonly storeFor: (signal: AbortSignal) => ObjectStore;
   readonly leadership: Leadership;
-  readonly audit: AuditLog;
+  /** Aborting the signal cuts off writes under way. */
+  readonly auditFor: (signal: AbortSignal) => AuditLog;
   readonly events: EventRecorder;
   readonly openEvidence: () => Promise<ConnectionStore>;
   readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
@@ -260,7 +261,7 @@ class Observer {
   loop(backend: Backend, signal: AbortSignal): ProposalLoop {
     const { config, log, notifier } = this.#parts;
     const store = backend.storeFor(signal);
-    const { audit, events, leadership, verifyStamp: verify, sealing, controllerUser } = backend;
+    const { events, leadership, verifyStamp: verify, sealing, controllerUser } = backend;
     return new ProposalLoop(
       {
         view: this.#view,
@@ -269,7 +270,7 @@ class Observer {
         clock: systemClock,
         random: Math.random,
         hash,
-        audit,
+        audit: backend.auditFor(signal),
         notifier,
         events,
         metrics: this.#metrics,
@@ -362,11 +363,12 @@ async function workspaceBackend(root: string, { log }: ControllerParts): Promise
   const manifests = new ManifestFolders(root);
   const report = (found: Problem) => log.warn({ problem: found }, 'a file cannot be used');
   const store = new DirectoryStore({ root, clock: systemClock, report, manifests });
+  const audit = new FileAuditLog({ root, clock: systemClock });
   return {
     feed: new DirectoryFeed({ root, clock: systemClock, manifests }),
     storeFor: () => store,
     leadership: new DirectoryLock({ root, clock: systemClock, identity }),
-    audit: new FileAuditLog({ root, clock: systemClock }),
+    auditFor: () => audit,
     events: new EventFile({ root, clock: systemClock }),
     openEvidence: async () => new SqliteConnectionStore(join(await volatileFolder(root), 'evidence.db')),
     verifyStamp: () => 'stamped approvals need an API server; nobody can check this one here',
@@ -397,12 +399,22 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
     onFailure: (error) => (error.retryable ? undefined : faulty('Events', error)),
     onSent: () => faults.delete('Events'),
   });
-  const auditLog = new ConfigMapAuditLog({ store, namespace, clock: systemClock, random: Math.random });
   const keys = await openKeys({ store, namespace, webhookUrl: config.webhook?.url, log }, signal);
   const user = controllerUser ?? `system:serviceaccount:${namespace}:nanoseg-controller`;
   const webhook =
     config.webhook && (await openWebhook(config.webhook, { store, keys, controllerUser: user, namespace, log }));
   const lease = config.leaseMs;
+  const leadership = createLeaseLeadership({
+    client,
+    namespace,
+    identity,
+    clock: systemClock,
+    random: Math.random,
+    durationMs: lease,
+    renewDeadlineMs: Math.round((lease * 2) / 3),
+    renewEveryMs: Math.round((lease * 2) / 15),
+    onFailure: (error) => log.warn({ error: error.message }, 'the lease could not be read or written'),
+  });
   return {
     feed: createKubernetesFeed(client, {
       clock: systemClock,
@@ -412,29 +424,28 @@ async function clusterBackend(parts: ControllerParts, signal: AbortSignal): Prom
         log.warn({ kind, error: error.message }, 'a kind could not be read and is tried again'),
     }),
     storeFor: (leading) => createKubernetesObjectStore(client, { signal: leading }),
-    leadership: createLeaseLeadership({
-      client,
-      namespace,
-      identity,
-      clock: systemClock,
-      random: Math.random,
-      durationMs: lease,
-      renewDeadlineMs: Math.round((lease * 2) / 3),
-      renewEveryMs: Math.round((lease * 2) / 15),
-      onFailure: (error) => log.warn({ error: error.message }, 'the lease could not be read or written'),
-    }),
-    audit: {
-      append: async (record) => {
-        try {
-          await auditLog.append(record);
-          faults.delete('the audit log');
-        } catch (error) {
-          if (error instanceof ClusterError && !error.retryable) faulty('the audit log', error);
-          throw error;
-        }
-      },
-      entries: () => auditLog.entries(),
-      verify: () => auditLog.verify(),
+    leadership,
+    auditFor: (leading) => {
+      const auditLog = new ConfigMapAuditLog({
+        store: createKubernetesObjectStore(client, { signal: leading }),
+        namespace,
+        clock: systemClock,
+        random: Math.random,
+        assertMayWrite: () => leadership.assertHeld(),
+      });
+      return {
+        append: async (record) => {
+          try {
+            await auditLog.append(record);
+            faults.delete('the audit log');
+          } catch (error) {
+            if (error instanceof ClusterError && !error.retryable) faulty('the audit log', error);
+            throw error;
+          }
+        },
+        entries: () => auditLog.entries(),
+        verify: () => auditLog.verify(),
+      };
     },
     events,
     openEvidence: async () => {

@@ -109,3 +109,25 @@ clusterTest('more at once than a ConfigMap holds is written all the same', async
   await Promise.all(Array.from({ length: 500 }, (_, i) => log.append({ ...recordOf(i), message })));
   t.like(await reopen().verify(), { intact: true, entries: 500 });
 });
+
+clusterTest('who may not write any more does not try again, and goes on with nothing', async (t) => {
+  const { namespace, log, reopen } = await openLog();
+  await log.append(recordOf(0));
+  let allowed = 3;
+  const assertMayWrite = () => {
+    if (allowed-- <= 0) throw new ClusterError('Unavailable', 'the lease is lost');
+  };
+  const options = { namespace, clock: systemClock, random: Math.random, store: api().asAdmin, assertMayWrite };
+  const losing = new ConfigMapAuditLog(options);
+  await losing.append(recordOf(1));
+  // asked for once before each attempt, and before each of its two writes
+  await t.throwsAsync(losing.append(recordOf(2)), { message: 'the lease is lost' });
+  allowed = 2;
+  await t.throwsAsync(losing.append(recordOf(3)), { message: 'the lease is lost' });
+  const times = (await entriesOf(reopen())).map(({ timeMs }) => timeMs);
+  t.deepEqual(
+    times,
+    [0, 1, 3].map((i) => recordOf(i).timeMs),
+  );
+  t.like(await reopen().verify(), { intact: true, entries: 3 });
+});

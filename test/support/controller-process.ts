@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -5,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type OwnedProcess, startOwned } from './owned-process.ts';
 
 export interface ControllerStart {
-  /** Tells its files apart from those of other controllers of the test. */
+  /** Whoever has the same name later goes on with the same evidence. */
   readonly name: string;
   /** For its log, and its evidence unless `evidence` is another place; made when it is not there. */
   readonly directory: string;
@@ -45,7 +46,7 @@ export class ControllerProcess {
     const { name, directory, kubeconfig, flows, webhook, options = [], imports = [] } = start;
     const dataDirectory = join(directory, `${name}-data`);
     await mkdir(dataDirectory, { recursive: true });
-    const logFile = join(directory, `${name}.log`);
+    const logFile = join(directory, `${name}-${randomUUID().slice(0, 8)}.log`);
     const { port, url } =
       webhook === undefined || webhook === 'none' ? { port: 0, url: 'https://127.0.0.1:0' } : webhook;
     const args = [
@@ -101,7 +102,7 @@ export class ControllerProcess {
     throw new Error(`a controller ended with ${end}: ${(await this.output()).slice(-4000)}`);
   }
 
-  /** What it wrote, also by processes of the same name before it. */
+  /** What it wrote. */
   async output(): Promise<string> {
     return readFile(this.logFile, 'utf8');
   }
@@ -122,7 +123,7 @@ export class ControllerProcess {
   async #until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = Date.now() + withinMs;
     while (!(await holds())) {
-      if (Date.now() > deadline) throw new Error(`not in time: ${what}\n${await this.output()}`);
+      if (Date.now() > deadline) throw new Error(`not in time: ${what}\n${(await this.output()).slice(-4000)}`);
       await sleep(20);
     }
   }

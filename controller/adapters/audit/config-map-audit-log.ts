@@ -47,6 +47,8 @@ export interface ConfigMapAuditLogOptions {
   readonly random: () => number;
   /** From this length on, in UTF-16 units, a ConfigMap is full: each append rewrites one, and the server takes 1 MiB. @default 131072 */
   readonly fullAt?: number;
+  /** Throws unless this process may write at this moment: asked before every write. @default it may */
+  readonly assertMayWrite?: () => void;
 }
 
 const mostAttempts = 20;
@@ -64,17 +66,20 @@ export class ConfigMapAuditLog implements AuditLog {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #fullAt: number;
+  readonly #assertMayWrite: () => void;
   readonly #commits = new GroupCommit<AuditRecord>((records) => this.#appendAll(records));
   readonly #recent = new RecentRecords();
   /** The part that an append began in whose end is not known. */
   #unsureFrom: number | undefined;
 
-  constructor({ store, namespace, clock, random, fullAt = 131_072 }: ConfigMapAuditLogOptions) {
+  constructor(options: ConfigMapAuditLogOptions) {
+    const { store, namespace, clock, random, fullAt = 131_072, assertMayWrite = () => undefined } = options;
     this.#store = store;
     this.#namespace = namespace;
     this.#clock = clock;
     this.#random = random;
     this.#fullAt = fullAt;
+    this.#assertMayWrite = assertMayWrite;
   }
 
   append(record: AuditRecord): Promise<void> {
@@ -98,6 +103,8 @@ export class ConfigMapAuditLog implements AuditLog {
   async #appendSome(records: readonly AuditRecord[]): Promise<void> {
     const signal = new AbortController().signal;
     for (let attempt = 1, pauseMs = firstPauseMs; ; attempt++, pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      // who may not write does not try again
+      this.#assertMayWrite();
       try {
         await this.#tryAppend(records);
         this.#unsureFrom = undefined;
@@ -174,6 +181,7 @@ export class ConfigMapAuditLog implements AuditLog {
   }
 
   async #writePart(part: number, there: ConfigMap | undefined, text: string): Promise<void> {
+    this.#assertMayWrite();
     if (there === undefined) {
       await this.#store.create<ConfigMap>(this.#configMap(partName(part), { [linesKey]: text }));
       return;
@@ -184,12 +192,14 @@ export class ConfigMapAuditLog implements AuditLog {
   /** A Conflict means that somebody else has moved it, perhaps not as far. */
   async #moveHead(object: ConfigMap, head: StoredHead): Promise<void> {
     if (object.data?.['sequence'] === String(head.sequence)) return;
+    this.#assertMayWrite();
     await this.#store.update<ConfigMap>({ ...object, data: headData(head) });
   }
 
   async #createHead(): Promise<{ readonly value: StoredHead; readonly object: ConfigMap }> {
     await this.#refuseWithoutHead();
     const value = { ...emptyChain, part: 0 };
+    this.#assertMayWrite();
     return { value, object: await this.#store.create<ConfigMap>(this.#configMap(headName, headData(value))) };
   }
 
