@@ -1,13 +1,14 @@
 import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyProposal } from './model/policy-proposal.ts';
 import type { Profile } from './model/profile.ts';
-import { parseWorkloadKey, type WorkloadKey } from './model/workload.ts';
+import { parseWorkloadKey, type Workload, type WorkloadKey } from './model/workload.ts';
 import { samePolicySpec } from './policy/canonical-policy.ts';
 import type { ClusterNaming } from './policy/cluster-naming.ts';
 import { expiresAnnotation, learningAllowance } from './policy/learning-allowance.ts';
 import type { AuditRecord, ObjectStore } from './ports.ts';
 import {
   allowanceForAnnotation,
+  type AllowancePlan,
   type Newcomers,
   newcomersAnnotation,
   planAllowances,
@@ -28,20 +29,16 @@ export interface AllowanceRound {
 
 /** Gives newcomers of a closed namespace what the profile says, and takes it back on time; answers with what was done. */
 export async function tendAllowances(round: AllowanceRound): Promise<AuditRecord[]> {
-  const { closing, profile, naming, isProtected, policies, store, assertMayWrite, nowMs } = round;
-  const { namespace, name } = closing.metadata;
-  const known = newcomersOf(closing);
-  const own = [...naming.cluster.workloads.values()].filter((workload) => workload.namespace === namespace);
-  const plan = planAllowances({
-    closed: known !== undefined && closing.status?.enforced !== undefined && profile.mode === 'enforce',
-    rules: profile.closedNamespace,
-    unprotected: own
-      .filter(({ key, hostNetwork }) => !hostNetwork && !isProtected(key))
-      .map(({ key }) => kindAndName(key)),
-    newcomers: known ?? {},
-    stored: storedAllowances(namespace, policies),
-    nowMs,
-  });
+  const { naming, store, assertMayWrite, nowMs } = round;
+  const { namespace, name } = round.closing.metadata;
+  const ref = { kind: 'PolicyProposal', namespace, name };
+  if (isNothing(planned(round))) return [];
+  // the view may not know yet what was done a moment ago
+  const fresh = await store.get<PolicyProposal>(ref);
+  if (fresh === undefined) return [];
+  const closing = { ...round.closing, metadata: fresh.metadata };
+  const policies = await store.list<NetworkPolicy>('NetworkPolicy', namespace);
+  const { plan, known, own } = planned({ ...round, closing, policies });
   const records: AuditRecord[] = [];
   const record = (subject: string, message: string) =>
     records.push({
@@ -54,16 +51,16 @@ export async function tendAllowances(round: AllowanceRound): Promise<AuditRecord
   if (known !== undefined && JSON.stringify(plan.newcomers) !== JSON.stringify(known)) {
     assertMayWrite();
     // before anything is opened: a newcomer whose time nobody remembers would begin anew
-    await store.annotate(
-      { kind: 'PolicyProposal', namespace, name },
-      { [newcomersAnnotation]: JSON.stringify(plan.newcomers) },
-    );
+    await store.annotate(ref, { [newcomersAnnotation]: JSON.stringify(plan.newcomers) });
   }
   for (const [workload, expires] of plan.write) {
     const key = own.find((each) => kindAndName(each.key) === workload)?.key;
     const made = key === undefined ? undefined : learningAllowance(key, naming, expires);
     if (made === undefined || 'problem' in made) continue;
     const { metadata } = made.policy;
+    const there = policies.find((policy) => policy.metadata.name === metadata.name);
+    // what somebody else wrote under that name stays as it is
+    if (there !== undefined && there.metadata.annotations?.[allowanceForAnnotation] !== workload) continue;
     const annotations = { ...metadata.annotations, [allowanceForAnnotation]: workload };
     assertMayWrite();
     const policy = { ...made.policy, metadata: { ...metadata, annotations } };
@@ -78,6 +75,34 @@ export async function tendAllowances(round: AllowanceRound): Promise<AuditRecord
     record(policy, `the learning allowance of ${workload} was removed: ${because}`);
   }
   return records;
+}
+
+interface Planned {
+  readonly plan: AllowancePlan;
+  readonly known: Newcomers | undefined;
+  readonly own: readonly Workload[];
+}
+
+function planned({ closing, profile, naming, isProtected, policies, nowMs }: AllowanceRound): Planned {
+  const { namespace } = closing.metadata;
+  const known = newcomersOf(closing);
+  const own = [...naming.cluster.workloads.values()].filter((workload) => workload.namespace === namespace);
+  const plan = planAllowances({
+    closed: known !== undefined && closing.status?.enforced !== undefined && profile.mode === 'enforce',
+    rules: profile.closedNamespace,
+    unprotected: own
+      .filter(({ key, hostNetwork }) => !hostNetwork && !isProtected(key))
+      .map(({ key }) => kindAndName(key)),
+    newcomers: known ?? {},
+    stored: storedAllowances(namespace, policies),
+    nowMs,
+  });
+  return { plan, known, own };
+}
+
+function isNothing({ plan, known }: Planned): boolean {
+  const isNoted = known === undefined || JSON.stringify(plan.newcomers) === JSON.stringify(known);
+  return isNoted && plan.write.size === 0 && plan.remove.length === 0;
 }
 
 /** Undefined when somebody broke the note: then nobody may learn, because nobody knows whose time is over. */

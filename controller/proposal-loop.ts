@@ -83,7 +83,7 @@ export interface LoopOptions {
 
 const onlyObserved: Making = { kind: 'none', because: 'nanoseg only observes the namespace', superseded: false };
 
-/** So many keys of a refresh wait in the queue at once: what people do comes in between. */
+/** So many keys of a refresh wait in the queue at once: what people do, and what is due again, comes in between. */
 const refreshAhead = 4;
 
 /** A server that has just started refuses, for a moment, what it allowed before. */
@@ -109,6 +109,8 @@ export class ProposalLoop {
   readonly #kept = new Map<string, KeptRecord>();
   /** As written last, by key. */
   readonly #statuses = new Map<string, ProposalStatus>();
+  /** Keys of the round under way that were not looked at yet. */
+  readonly #handedOut = new Set<string>();
   #study: ProposalStudy | undefined;
   #refreshed = 0;
 
@@ -167,22 +169,29 @@ export class ProposalLoop {
       flows.renew(this.#study.analyst.study);
       const stored = view.proposals().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
       for (const key of new Set([...this.#study.keys(), ...stored])) {
-        while (this.#queue.size() >= refreshAhead && !signal.aborted)
-          await clock.sleep(5, signal).catch(() => undefined);
+        await this.#untilHandedOut(refreshAhead - 1, signal);
         if (signal.aborted) return;
+        this.#handedOut.add(key);
         this.#queue.add(key);
       }
       metrics.proposals(countStates(this.#statuses.values()));
       metrics.waiting(this.#queue.size());
-      while (this.#queue.size() > 0 && !signal.aborted) await clock.sleep(5, signal).catch(() => undefined);
+      await this.#untilHandedOut(0, signal);
       if (signal.aborted) return;
       await this.#afterRound(this.#study);
       this.#parts.onRound?.(++this.#refreshed, this.#statuses);
-      // a round that takes long leaves half of the time to others
+      // a round that takes long leaves time to others, and news of the world does not wait for long
+      const { refreshMs } = this.#options;
       const tookMs = clock.now() - startedMs;
-      const restMs = Math.max(this.#options.refreshMs - tookMs, tookMs);
+      const restMs = Math.max(refreshMs - tookMs, Math.min(tookMs, refreshMs));
       await clock.sleep(restMs, signal).catch(() => undefined);
     }
+  }
+
+  /** Resolves when at most so many keys of the round wait, whatever else does: else a busy queue would hold the round up. */
+  async #untilHandedOut(most: number, signal: AbortSignal): Promise<void> {
+    while (this.#handedOut.size > most && !signal.aborted)
+      await this.#parts.clock.sleep(5, signal).catch(() => undefined);
   }
 
   async #afterRound(study: ProposalStudy): Promise<void> {
@@ -199,6 +208,7 @@ export class ProposalLoop {
     const { metrics, log } = this.#parts;
     for await (const key of this.#queue.take(signal)) {
       const outcome = await this.#attempt(key);
+      this.#handedOut.delete(key);
       metrics.reconciled(outcome.kind);
       switch (outcome.kind) {
         case 'done':
