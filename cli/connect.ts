@@ -61,10 +61,7 @@ async function connectToWorkspace(
   if (kubeconfig !== undefined || context !== undefined) {
     throw new InputError([problem('ArgumentInvalid', 'either --workspace or a kubeconfig')]);
   }
-  const found = await stat(root).catch(() => undefined);
-  if (!found?.isDirectory()) {
-    throw new InputError([problem('InputNotFound', 'the workspace is no directory', root)]);
-  }
+  await requireWorkspace(root);
   const { DirectoryStore } = await import('../controller/adapters/workspace/directory-store.ts');
   return {
     store: new DirectoryStore({
@@ -81,4 +78,12 @@ async function connectToWorkspace(
       return new FileAuditLog({ root, clock });
     },
   };
+}
+
+/** Throws InputError for what is no directory. */
+export async function requireWorkspace(root: string): Promise<void> {
+  const found = await stat(root).catch(() => undefined);
+  if (!found?.isDirectory()) {
+    throw new InputError([problem('InputNotFound', 'the workspace is no directory', root)]);
+  }
 }

@@ -6,6 +6,7 @@ import type { ProposalStatus } from '../controller/model/policy-proposal.ts';
 import { problem } from '../controller/model/problem.ts';
 import type { Notifier } from '../controller/ports.ts';
 import type { Round } from '../controller/compose.ts';
+import { requireWorkspace } from './connect.ts';
 import { directoryStatus } from './controller-status.ts';
 import { InputError, type Terminal } from './terminal.ts';
 
@@ -14,11 +15,13 @@ export type ControllerRun = (config: ControllerConfigInput, version: string, ter
 /** Runs the controller until a signal ends the process, or until everything was looked at with `once`. */
 export const controllerRun: ControllerRun = async (input, version, terminal) => {
   // only this command needs all of the adapters
-  const [{ controllerConfig }, { ControllerProblem, runController }, { pino, destination }] = await Promise.all([
-    import('../controller/config.ts'),
-    import('../controller/compose.ts'),
-    import('pino'),
-  ]);
+  const [{ controllerConfig }, { ControllerProblem, runController }, { KubeconfigError }, { pino, destination }] =
+    await Promise.all([
+      import('../controller/config.ts'),
+      import('../controller/compose.ts'),
+      import('../controller/adapters/kubernetes/kube-access.ts'),
+      import('pino'),
+    ]);
   const config = configured(() => controllerConfig(input));
   const stop = new AbortController();
   const ended = () => stop.abort();
@@ -28,7 +31,10 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
     destination({ fd: 2, sync: true }),
   );
   const summary = new Summary(terminal, config.workspace);
-  if (config.workspace !== undefined) await tellOfAnother(config.workspace, terminal);
+  if (config.workspace !== undefined) {
+    await requireWorkspace(config.workspace);
+    await tellOfAnother(config.workspace, terminal);
+  }
   try {
     await runController(
       {
@@ -45,6 +51,7 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
     );
   } catch (error) {
     if (error instanceof ControllerProblem) throw new InputError([error.problem]);
+    if (error instanceof KubeconfigError) throw new InputError([problem('KubeconfigUnusable', error.message)]);
     throw error;
   } finally {
     process.off('SIGINT', ended).off('SIGTERM', ended);

@@ -93,5 +93,7 @@ function pairsPart(pairs: ReturnType<typeof pairsOf>): string {
   const text = parts
     .filter(([, lines]) => lines.length > 0)
     .map(([title, lines]) => `${title} (${lines.length})\n${lines.map((line) => `  ${line}\n`).join('')}`);
-  return text.length === 0 ? 'No difference in who may talk.\n' : text.join('\n');
+  return text.length === 0
+    ? 'No difference in who may talk: that takes the policies of both sides.\n'
+    : text.join('\n');
 }

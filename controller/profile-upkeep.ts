@@ -1,3 +1,4 @@
+import { counted } from './model/counted.ts';
 import type { KubernetesObject } from './model/kubernetes-object.ts';
 import type { PodCoverage, ProfileStatus, SourceState } from './model/profile.ts';
 import { podCoverage, totalCoverage } from './reconcile/pod-coverage.ts';
@@ -102,14 +103,14 @@ function changeRecord({ metadata, status }: StoredProfile, { view, ownNamespace,
   const { required, identity, automatic } = profile.approvals;
   const means = problem
     ? `it cannot be used: ${problem.message}`
-    : `mode ${profile.mode}, ${required} approver(s), ${identity} approvals, ${automatic.length} rule(s) that approve, drift: ${profile.drift}`;
-  const how = status === undefined ? 'is known' : 'was changed';
+    : `mode ${profile.mode}, ${counted(required, 'approver')}, ${identity} approvals, ${counted(automatic.length, 'rule')} to approve by itself, drift: ${profile.drift}`;
+  const how = status === undefined ? 'read for the first time' : 'changed';
   return {
     timeMs: nowMs,
     actor: 'a person',
     action: 'ConfigurationChanged',
     subject: { kind: 'SegmentationProfile', namespace, name },
-    message: `generation ${generation} ${how}: ${means}`,
+    message: `${how}, generation ${generation}: ${means}`,
   };
 }
 

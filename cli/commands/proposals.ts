@@ -48,7 +48,7 @@ export function proposalsCommand(terminal: Terminal, connect: Connect): Command 
       const read = async () => (await listProposals(connection.store, connection.namespace)).filter(fits(options));
       if (options.watch) return watch(read, options, terminal);
       const proposals = await read();
-      if (proposals.length === 0) terminal.err(`${nothing(connection)}\n`);
+      if (proposals.length === 0) terminal.err(`${nothing(connection, options)}\n`);
       terminal.out(text(proposals, options.output));
     });
 }
@@ -66,7 +66,10 @@ function fits({ state, workload }: Options): (proposal: PolicyProposal) => boole
       }));
 }
 
-function nothing({ namespace, workspace }: Connection): string {
+function nothing({ namespace, workspace }: Connection, { state, workload }: Options): string {
+  if (namespace === undefined && state.length === 0 && workload === undefined) {
+    return 'no proposals yet: nanoseg status says whether a controller runs';
+  }
   const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
   const hint = namespace === undefined || workspace !== undefined ? '' : '; -A asks all namespaces';
   return `no such proposals${where}${hint}`;

@@ -64,3 +64,12 @@ test('a workspace goes from flows to enforced policies and back, by the command 
   );
   t.is((await nanoseg('audit', 'verify')).code, 0);
 });
+
+test('a controller on what is no directory, or without a kubeconfig, says so', async (t) => {
+  const { code, err } = await runCli('controller', '--workspace', '/nowhere', '--once');
+  t.is(code, 2);
+  t.regex(err, /the workspace is no directory \(InputNotFound\)/);
+  const unconfigured = await runCli('controller', '--kubeconfig', '/nowhere/config');
+  t.is(unconfigured.code, 2);
+  t.regex(unconfigured.err, /\(KubeconfigUnusable\)/);
+});

@@ -61,6 +61,15 @@ test('an approval names the digest, the reason, the expiry and who claims to giv
   t.true(expiry > 23 * 3_600_000 && expiry <= 24 * 3_600_000);
 });
 
+test('an expiry that is none is told how to write one', async (t) => {
+  const { root } = await workspaceOf(t, []);
+  for (const expiry of ['yesterday', '2026-99-99', '1999-01-01T00:00:00Z', '5']) {
+    const { code, err } = await runCli('approve', 'shop/cart', '--expires', expiry, '--workspace', root);
+    t.is(code, 2);
+    t.regex(err, expiry.startsWith('1999') ? /in the past/ : /or a time like 2026-12-31T18:00:00Z/, expiry);
+  }
+});
+
 test('without a yes nothing is approved, and where nobody can be asked the message says what to do', async (t) => {
   const workspace = await workspaceOf(t, [proposalOf('shop', 'cart')]);
   const unasked = await runCli('approve', 'shop/cart', ...at(workspace));
