@@ -30,7 +30,10 @@ export function whyNot(proposal: PolicyProposal, decision: Decision, terms: Deci
     return problem('ProposalChanged', `${name} is ${shortDigest(digest)}, not ${pinned}`);
   }
   const [fault] = effective?.problems ?? [];
-  if (fault !== undefined) return { ...fault, message: `${name} can only be observed: ${fault.message}` };
+  // what is in force can be taken back also where a namespace is only observed; by a claim only if the profile can be read
+  const isTakingBack = decision === 'Rollback' || decision === 'Retire';
+  if (fault !== undefined && (onlyClaims || !isTakingBack))
+    return { ...fault, message: `${name} can only be observed: ${fault.message}` };
   if (onlyClaims && effective?.profile.approvals.identity === 'stamped') {
     return impossible(
       `is decided by stamped approvals, and nothing stamps them in a workspace: its profile (${effective.origin}) must say approvals.identity: Claimed`,

@@ -163,6 +163,16 @@ test('the file of a profile that cannot be read is one problem, nothing is decid
   t.deepEqual(await readdir(join(root, 'profiles')), ['default.yaml']);
 });
 
+test('what cannot be approved under a broken profile cannot be rolled back by a claim either', async (t) => {
+  const inForce = { enforced: revisionOf(1, digestOf('e'), policyText('shop', 'cart', 'web')) };
+  const { root } = await workspaceOf(t, [proposalOf('shop', 'cart', inForce)], {
+    'profiles/default.yaml': 'kind: SegmentationProfile\n a: [\n',
+  });
+  const { code, err } = await runCli('rollback', 'shop/cart', '--yes', '--workspace', root);
+  t.is(code, 2);
+  t.regex(err, /can only be observed/);
+});
+
 test('of two profiles of one name neither counts', async (t) => {
   const profile = (mode: string) =>
     `apiVersion: nanoseg.io/v1alpha1\nkind: SegmentationProfile\nmetadata: { namespace: nanoseg-system, name: default }\nspec: { mode: ${mode} }\n`;
