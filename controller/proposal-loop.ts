@@ -86,6 +86,9 @@ const onlyObserved: Making = { kind: 'none', because: 'nanoseg only observes the
 /** So many keys of a refresh wait in the queue at once: what people do, and what is due again, comes in between. */
 const refreshAhead = 4;
 
+/** So many keys are looked at at once: most of the time each of them waits for the API server. */
+const atOnce = 8;
+
 /** A server that has just started refuses, for a moment, what it allowed before. */
 const refusalsBelieved = 3;
 
@@ -126,7 +129,8 @@ export class ProposalLoop {
     await view.synced;
     const unsubscribe = view.subscribe((change) => this.#noticed(change));
     try {
-      await Promise.all([this.#refresh(signal), this.#work(signal)]);
+      const workers = Array.from({ length: atOnce }, () => this.#work(signal));
+      await Promise.all([this.#refresh(signal), ...workers]);
     } finally {
       unsubscribe();
     }
@@ -147,13 +151,20 @@ export class ProposalLoop {
         if (found) this.#queue.add(`${change.namespace}/${found.spec.proposal}`);
         break;
       }
-      case 'policy':
-        for (const { metadata, status } of this.#parts.view.proposals()) {
-          if (metadata.namespace === change.namespace && status?.enforced) {
-            this.#queue.add(`${metadata.namespace}/${metadata.name}`);
-          }
+      case 'policy': {
+        const { namespace, name } = change;
+        const { view } = this.#parts;
+        const changed = view
+          .networkPolicies()
+          .find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+        for (const { metadata, status } of view.proposals()) {
+          if (metadata.namespace !== namespace) continue;
+          const isItsOwn = status?.enforced?.policies.includes(name) === true;
+          if (isItsOwn || (changed && belongsTo(changed, metadata.name)))
+            this.#queue.add(`${namespace}/${metadata.name}`);
         }
         break;
+      }
       case 'cluster':
       case 'profile':
         break;
@@ -493,7 +504,9 @@ export class ProposalLoop {
     const writer = this.#writer(`${namespace}/${name}`);
     const known = enforced !== undefined || applying !== undefined || proposal.status?.state === 'RolledBack';
     const found = known ? {} : this.#foundInForce({ namespace, name }, policies);
-    const [drift] = enforced === undefined ? [] : driftOf(enforced, { namespace, name }, policies, writer);
+    const drift =
+      enforced &&
+      (driftOf(enforced, { namespace, name }, policies, writer)[0] ?? this.#unsealed({ namespace, name }, policies));
     // the baseline is lost with a status, but known again for the very text that stands there
     const baseline = found.adopted?.digest === standing.digest ? standing.baseline : [];
     return {
@@ -514,15 +527,28 @@ export class ProposalLoop {
     readonly adopted?: Revision | undefined;
     readonly forged?: { readonly policy: string; readonly message: string };
   } {
-    const { sealed, clock } = this.#parts;
+    const unsealed = this.#unsealed(proposal, policies);
+    if (unsealed !== undefined) {
+      const message = `${unsealed.message}; nobody is known to have approved it as it is: approve the proposal to have it replaced, or delete it`;
+      return { forged: { ...unsealed, message } };
+    }
+    const { clock } = this.#parts;
+    return { adopted: adoptedRevision(proposal, policies, clock.now(), (all) => renderYamlDocuments(all)) };
+  }
+
+  /** A policy that says whose it is, without proof: marks that somebody changed, or a seal of keys that are lost. */
+  #unsealed(
+    proposal: { readonly namespace: string; readonly name: string },
+    policies: readonly NetworkPolicy[],
+  ): { readonly policy: string; readonly message: string } | undefined {
     for (const policy of policies) {
       if (policy.metadata.namespace !== proposal.namespace || !belongsTo(policy, proposal.name)) continue;
-      const fault = sealed.policyFault(proposal, policy);
+      const fault = this.#parts.sealed.policyFault(proposal, policy);
       if (fault === undefined) continue;
-      const message = `NetworkPolicy ${policy.metadata.name} says that it belongs to this proposal, and nobody approved it as it is: ${fault}; approve the proposal to have it replaced, or delete it`;
-      return { forged: { policy: policy.metadata.name, message } };
+      const { name } = policy.metadata;
+      return { policy: name, message: `NetworkPolicy ${name} does not prove that it was approved: ${fault}` };
     }
-    return { adopted: adoptedRevision(proposal, policies, clock.now(), (all) => renderYamlDocuments(all)) };
+    return undefined;
   }
 
   async #perform(key: string, facts: ProposalFacts, plan: ProposalPlan, broken?: string): Promise<Outcome> {
@@ -612,9 +638,10 @@ export class ProposalLoop {
 
   async #appendWaiting(): Promise<void> {
     const { audit, notifier, events, metrics, log } = this.#parts;
-    for (let [record] = this.#unrecorded; record !== undefined; [record] = this.#unrecorded) {
-      await audit.append(record);
-      this.#unrecorded.shift();
+    const waiting = [...this.#unrecorded];
+    // the log writes in one go what comes at once, in its order
+    await Promise.all(waiting.map((record) => audit.append(record)));
+    for (const record of this.#unrecorded.splice(0, waiting.length)) {
       const { actor, action, subject, digest, message: reason } = record;
       const key = `${subject.namespace}/${subject.name}`;
       log[alarming.has(action) ? 'warn' : 'info']({ key, action, actor, digest, reason }, 'recorded');

@@ -446,6 +446,21 @@ clusterTest(
   },
 );
 
+clusterTest('a policy whose marks were changed is written again as it was approved', async (t) => {
+  const seal = (await policy('nanoseg-cart'))?.metadata.annotations?.['nanoseg.io/seal'];
+  t.truthy(seal);
+  for (const mark of ['nanoseg.io/seal-', 'nanoseg.io/approved-by=mallory']) {
+    const changed = ['annotate', 'networkpolicy', 'nanoseg-cart', '-n', 'shop', '--overwrite', mark];
+    t.is((await api().kubectl('admin', ...changed)).code, 0);
+    await shop.eventually(`the mark before ${mark}`, async () => {
+      const { annotations = {} } = (await policy('nanoseg-cart'))?.metadata ?? {};
+      return annotations['nanoseg.io/seal'] === seal && annotations['nanoseg.io/approved-by'] === 'alice'
+        ? true
+        : undefined;
+    });
+  }
+});
+
 clusterTest('a policy that only says that it was approved is not taken for it when the status is lost', async (t) => {
   await shop.controller.terminate();
   const stored = await policy('nanoseg-cart');
@@ -454,7 +469,7 @@ clusterTest('a policy that only says that it was approved is not taken for it wh
   t.is((await api().request('admin', 'PUT', path, { ...stored, spec: openToAll })).status, 200);
   await shop.start();
   const { status } = await shop.until('cart', 'says what it found', ({ drift }) => drift !== undefined);
-  t.regex(status.drift?.message ?? '', /nobody approved it as it is/);
+  t.regex(status.drift?.message ?? '', /nobody is known to have approved it as it is/);
   t.is(status.enforced, undefined);
   t.is((await decide('alice', 'cart-again', 'cart')).code, 0);
   await shop.inState('cart', 'Enforced');
