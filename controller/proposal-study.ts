@@ -49,6 +49,8 @@ export class ProposalStudy {
   readonly #closing = new Map<string, string>();
   readonly #absences = new Map<WorkloadKey, string>();
   readonly #changes = new Map<string, ProposalChange>();
+  /** What was made of workloads, once the study is asked again. */
+  #makings: Map<WorkloadKey, { readonly since: string; readonly making: Making }> | undefined;
   readonly #input: StudyInput;
 
   constructor(input: StudyInput) {
@@ -61,6 +63,12 @@ export class ProposalStudy {
         this.#closing.set(`${namespace}/${closingProposalName}`, namespace);
       }
     }
+  }
+
+  /** For another round in which nothing has changed: from now on it remembers its answers. */
+  again(): this {
+    this.#makings ??= new Map();
+    return this;
   }
 
   get analyst(): Analyst {
@@ -76,7 +84,7 @@ export class ProposalStudy {
   make(key: string, stored: PolicyProposal | undefined): Making {
     const workload = this.#workloads.get(key);
     if (workload !== undefined) {
-      const making = this.#makeOf(workload, stored?.status?.enforced);
+      const making = this.#remembered(workload, stored?.status?.enforced);
       if (making.kind === 'none') this.#absences.set(workload, making.because);
       return making;
     }
@@ -135,6 +143,16 @@ export class ProposalStudy {
 
   #knows(workload: WorkloadKey): boolean {
     return this.#analyst.study.cluster.workloads.has(workload);
+  }
+
+  #remembered(workload: WorkloadKey, enforced: Revision | undefined): Making {
+    const closedSince = this.#input.closedSince(parseWorkloadKey(workload).namespace);
+    const since = JSON.stringify([enforced?.digest, enforced?.appliedAt, enforced?.baseline.length, closedSince]);
+    const known = this.#makings?.get(workload);
+    if (known?.since === since) return known.making;
+    const making = this.#makeOf(workload, enforced);
+    this.#makings?.set(workload, { since, making });
+    return making;
   }
 
   #makeOf(workload: WorkloadKey, enforced: Revision | undefined): Making {

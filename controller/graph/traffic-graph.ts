@@ -55,6 +55,7 @@ export class TrafficGraph implements ConnectionSource {
   readonly #changedEndpoints = new Set<number>();
   readonly #positions = new Map<EndpointId, number>();
   readonly #peers = new Map<AttributedPeer, number>();
+  #revision = 0;
   /** Rows in canonical order; in force while there are no more rows than these. */
   #sortedRows = new Uint32Array(0);
 
@@ -64,6 +65,11 @@ export class TrafficGraph implements ConnectionSource {
     this.#observation = new Observation(binWidths(binMs));
   }
 
+  /** Another number whenever anything was counted since. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** Number of distinct connections. */
   get size(): number {
     return this.#store.table.rows;
@@ -71,6 +77,7 @@ export class TrafficGraph implements ConnectionSource {
 
   /** Counts one flow; `node` is the one that reported it, empty where the source does not say. */
   observe(sighting: Sighting, node = ''): void {
+    this.#revision++;
     const timeMs = this.#validTime(sighting.timeMs);
     const endMs = Math.max(timeMs, this.#validTime(sighting.endMs));
     const bin = Math.floor(timeMs / this.binMs);
@@ -93,6 +100,7 @@ export class TrafficGraph implements ConnectionSource {
 
   /** Counts what a source says that it lost. */
   loss(loss: FlowLoss): void {
+    this.#revision++;
     this.#observation.loss(loss);
   }
 
@@ -101,6 +109,7 @@ export class TrafficGraph implements ConnectionSource {
     if (delta.binMs !== this.binMs) {
       throw new RangeError(`evidence in bins of ${delta.binMs} ms cannot be added to a graph of ${this.binMs} ms`);
     }
+    this.#revision++;
     this.#observation.merge(delta.flows, delta.losses);
     const positions = delta.endpoints.map(({ endpoint, dnsNames }) => {
       const position = this.#position(endpoint);
