@@ -1,5 +1,5 @@
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
-import { policiesIn, type WatchedNamespace } from '../support/watched-namespace.ts';
+import { policiesIn, specOf, type WatchedNamespace } from '../support/watched-namespace.ts';
 import type { LoopContract } from './controller-loop.ts';
 
 /** What is in force stays what was approved, and what others wrote stays theirs. */
@@ -12,7 +12,7 @@ export function driftClaims({ claim }: LoopContract): void {
     const foreignVersion = await shop.policyVersion('written-by-hand');
     await shop.observe('web > cart 8080');
     const cart = await shop.enforce('cart', 1);
-    const wanted = policiesIn(cart.spec.policies)[0]?.spec;
+    const [wanted] = policiesIn(cart.spec.policies).map(specOf);
     const approved = await storedPolicy(shop);
     const repairs = async () => (await shop.actions('cart')).filter((action) => action === 'DriftRepaired').length;
     const repaired = (count: number) =>
@@ -20,19 +20,19 @@ export function driftClaims({ claim }: LoopContract): void {
 
     await shop.world.backend.editPolicy({ ...approved, spec: { ...approved.spec, ingress: [{}] } });
     await repaired(1);
-    t.deepEqual((await storedPolicy(shop)).spec, wanted);
+    t.deepEqual(specOf(await storedPolicy(shop)), wanted);
 
     const { labels: _, ...metadata } = approved.metadata;
     await shop.world.backend.editPolicy({ ...approved, metadata: { ...metadata, labels: { stolen: 'yes' } } });
     await repaired(2);
     const marked = await storedPolicy(shop);
-    t.deepEqual(marked.spec, wanted);
+    t.deepEqual(specOf(marked), wanted);
     t.like(marked.metadata.labels, approved.metadata.labels ?? {});
     t.like(marked.metadata.annotations, approved.metadata.annotations ?? {});
 
     await shop.world.store.remove({ kind: 'NetworkPolicy', namespace: shop.name, name: 'nanoseg-cart' });
     await repaired(3);
-    t.deepEqual((await storedPolicy(shop)).spec, wanted);
+    t.deepEqual(specOf(await storedPolicy(shop)), wanted);
     await shop.world.rounds(1);
     t.is(await repairs(), 3);
     const { status } = await shop.inState('cart', 'Enforced');

@@ -23,3 +23,9 @@ export function clusterTest(title: string, implementation: (t: ExecutionContext)
   if (missing === undefined) test.serial(title, implementation);
   else test.skip(`${title} (needs ${missing})`, implementation);
 }
+
+/** The same, at the same time as others of its kind. */
+export function clusterTestBeside(title: string, implementation: (t: ExecutionContext) => Promise<void>): void {
+  if (missing === undefined) test(title, implementation);
+  else test.skip(`${title} (needs ${missing})`, implementation);
+}

@@ -24,6 +24,8 @@ export interface WorldBackend {
   writeForeignPolicy(policy: NetworkPolicy): Promise<void>;
   /** A stored policy is written over by hand, its marks too. */
   editPolicy(policy: NetworkPolicy): Promise<void>;
+  /** Whether decisions can be made now: an API server asks the controller to stamp them. */
+  canDecide(): Promise<boolean>;
   decide(user: string, approval: PolicyApproval): Promise<PolicyApproval>;
   audit(): AsyncIterable<AuditEntry>;
   /** A mark of everything that was written lastingly, by its place; it changes with each write. */
@@ -84,6 +86,7 @@ export class ControllerWorld {
     this.#running = runController({ config, version: '0.0.0-test', log, notifier, onRound }, stop.signal);
     this.#running.catch((error: unknown) => (this.#failure = error));
     await this.rounds(1);
+    await this.eventually('decisions can be made', async () => (await this.backend.canDecide()) || undefined);
   }
 
   async stop(): Promise<void> {

@@ -38,6 +38,7 @@ export function directoryBackend(root: string): WorldBackend {
     writeForeignPolicy: put,
     editPolicy: async (policy) =>
       write(`policies/${policy.metadata.namespace}/${policy.metadata.name}.yaml`, renderYaml(policy)),
+    canDecide: async () => true,
     decide: async (user, approval) => {
       const claim = { user, time: new Date().toISOString() };
       return store.create({ ...approval, spec: { claim, ...approval.spec } });

@@ -1,10 +1,13 @@
 import { ConfigMapAuditLog } from '../../controller/adapters/audit/config-map-audit-log.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import type { KubernetesObject, ObjectRef } from '../../controller/model/kubernetes-object.ts';
+import type { ObjectMeta, ObjectRef } from '../../controller/model/kubernetes-object.ts';
 import type { ObjectStore } from '../../controller/ports.ts';
+import { approvalNamed } from './approval-webhook.ts';
 import type { WorldBackend } from './controller-world.ts';
 import { bindRole, installForTest } from './install-for-test.ts';
 import type { KubeApi, KubeUser } from './kube-api.ts';
+
+const probe = { namespace: 'nanoseg-system' };
 
 /** Where each kind is that these tests write. */
 const paths: Readonly<Record<string, readonly [group: string, plural: string]>> = {
@@ -20,7 +23,7 @@ const written = ['PolicyProposal', 'PolicyApproval', 'SegmentationProfile', 'Net
 
 /** A real API server with nanoseg installed; alice, bob and carol may approve. `dataDirectory` is the controller's. */
 export async function kubeBackend(api: KubeApi, dataDirectory: string): Promise<WorldBackend> {
-  await installForTest(api);
+  await installForTest(api, { webhook: true });
   for (const user of ['alice', 'bob', 'carol']) await bindRole(api, user, 'nanoseg-approver');
   const stores = new Map<string, ObjectStore>();
   const storeOf = (user: string): ObjectStore => {
@@ -54,14 +57,19 @@ export async function kubeBackend(api: KubeApi, dataDirectory: string): Promise<
     put: async (object) => {
       const { namespace = '', name } = object.metadata;
       const { all, one } = pathOf({ kind: object.kind, namespace, name });
-      const there = await api.request('admin', 'GET', one);
-      const { resourceVersion } = there.status === 200 ? there.body.metadata : {};
-      const wanted = { ...object, metadata: { ...object.metadata, resourceVersion } };
-      const stored: KubernetesObject = await (resourceVersion === undefined
-        ? send('POST', all, object)
-        : send('PUT', one, wanted));
-      if (!('status' in object)) return;
-      await send('PUT', `${one}/status`, { ...stored, status: object.status });
+      for (let tries = 0; ; tries++) {
+        const there = await api.request('admin', 'GET', one);
+        const { resourceVersion } = there.status === 200 ? there.body.metadata : {};
+        const wanted = { ...object, metadata: { ...object.metadata, resourceVersion } };
+        const written = await (resourceVersion === undefined
+          ? api.request('admin', 'POST', all, object)
+          : api.request('admin', 'PUT', one, wanted));
+        // the controller may write in between
+        if (written.status === 409 && tries < 20) continue;
+        if (written.status >= 300) throw new Error(`${one}: ${JSON.stringify(written.body)}`);
+        if ('status' in object) await send('PUT', `${one}/status`, { ...written.body, status: object.status });
+        return;
+      }
     },
     take: async (ref) => {
       await send('DELETE', pathOf(ref).one, { gracePeriodSeconds: 0 });
@@ -71,8 +79,15 @@ export async function kubeBackend(api: KubeApi, dataDirectory: string): Promise<
       await send('POST', `${policyPath(namespace, name).all}?fieldManager=somebody`, policy);
     },
     editPolicy: async (policy) => {
+      const { resourceVersion: _, ...metadata } = policy.metadata as ObjectMeta;
       const { namespace, name } = policy.metadata;
-      await send('PUT', `${policyPath(namespace, name).one}?fieldManager=kubectl-edit`, policy);
+      const edited = { ...policy, metadata };
+      await send('PUT', `${policyPath(namespace, name).one}?fieldManager=kubectl-edit`, edited);
+    },
+    canDecide: async () => {
+      const path = '/apis/nanoseg.io/v1alpha1/namespaces/nanoseg-system/policyapprovals?dryRun=All';
+      const { status, body } = await api.request('alice', 'POST', path, approvalNamed('probe', probe));
+      return status === 201 && body.spec.stamp !== undefined;
     },
     decide: (user, approval) => storeOf(user).create(approval),
     audit: () =>

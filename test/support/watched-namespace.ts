@@ -194,7 +194,8 @@ export class WatchedNamespace {
       stored.length === wanted.length &&
       wanted.every((policy) =>
         stored.some(
-          ({ metadata, spec }) => metadata.name === policy.metadata.name && isDeepStrictEqual(spec, policy.spec),
+          ({ metadata, spec }) =>
+            metadata.name === policy.metadata.name && isDeepStrictEqual(specOf({ spec }), specOf(policy)),
         ),
       )
     );
@@ -229,6 +230,12 @@ export function policiesIn(text: string): readonly NetworkPolicy[] {
   const { policies, problems } = readPolicyText(text);
   if (policies === undefined) throw new Error(problems.map(({ message }) => message).join('; '));
   return policies;
+}
+
+/** An API server does not keep empty lists of rules, and a workspace does. */
+export function specOf({ spec }: Pick<NetworkPolicy, 'spec'>): Partial<NetworkPolicy['spec']> {
+  const { ingress, egress, ...rest } = spec;
+  return { ...rest, ...(ingress?.length ? { ingress } : {}), ...(egress?.length ? { egress } : {}) };
 }
 
 function hasStatus(proposal: PolicyProposal | undefined): proposal is Proposal {
