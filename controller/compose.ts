@@ -262,42 +262,38 @@ class Observer {
     const { config, log, notifier } = this.#parts;
     const store = backend.storeFor(signal);
     const { events, leadership, verifyStamp: verify, sealing, controllerUser } = backend;
-    return new ProposalLoop(
-      {
-        view: this.#view,
-        store,
-        leadership,
-        clock: systemClock,
-        random: Math.random,
-        hash,
-        audit: backend.auditFor(signal),
-        notifier,
-        events,
-        metrics: this.#metrics,
-        log,
-        flows: this.#flows,
-        study: () => this.#look(),
-        verifyStamp: verify,
-        sealed: new SealedProposals(sealing),
-        controllerUser,
-        afterRound: (study) =>
-          tendProfiles({
-            view: this.#view,
-            store,
-            study,
-            ownNamespace: config.ownNamespace,
-            controller: identity,
-            sources: this.#ingest?.health ?? [],
-            assertMayWrite: () => leadership.assertHeld(),
-            nowMs: systemClock.now(),
-          }),
-        onRound: (number, proposals) => this.#tellRound(number, proposals),
-      },
-      {
-        refreshMs: config.once ? Math.min(config.refreshMs, onceRefreshMs) : config.refreshMs,
-        figuresMs: config.figuresMs,
-      },
-    );
+    return new ProposalLoop({
+      view: this.#view,
+      store,
+      leadership,
+      clock: systemClock,
+      random: Math.random,
+      hash,
+      audit: backend.auditFor(signal),
+      notifier,
+      events,
+      metrics: this.#metrics,
+      log,
+      flows: this.#flows,
+      study: () => this.#look(),
+      verifyStamp: verify,
+      sealed: new SealedProposals(sealing),
+      controllerUser,
+      afterRound: (study) =>
+        tendProfiles({
+          view: this.#view,
+          store,
+          study,
+          ownNamespace: config.ownNamespace,
+          controller: identity,
+          sources: this.#ingest?.health ?? [],
+          assertMayWrite: () => leadership.assertHeld(),
+          nowMs: systemClock.now(),
+        }),
+      onRound: (number, proposals) => this.#tellRound(number, proposals),
+      refreshMs: config.once ? Math.min(config.refreshMs, onceRefreshMs) : config.refreshMs,
+      figuresMs: config.figuresMs,
+    });
   }
 
   #caughtUp = false;
