@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import { ControllerProcess } from '../support/controller-process.ts';
-import { PolicyRecorder } from '../support/policy-recorder.ts';
+import { recordPolicies } from '../support/object-recorder.ts';
 import { ShopInCluster } from '../support/shop-in-cluster.ts';
 
 const api = kubeApiOfFile();
@@ -20,15 +20,15 @@ async function measure(
 ): Promise<readonly number[]> {
   const stored = new Map<string, PromiseWithResolvers<number>>();
   for (const name of workloads) stored.set(`nanoseg-${name}`, Promise.withResolvers<number>());
-  const recorder = await PolicyRecorder.start(t, api(), ({ policy, atMs }) =>
-    stored.get(policy.metadata.name)?.resolve(atMs),
+  const recorder = await recordPolicies(t, api(), ({ object, atMs }) =>
+    stored.get(object.metadata.name)?.resolve(atMs),
   );
   const digests = new Map<string, string>();
   for (const name of workloads) digests.set(name, (await shop.until(t, name, 'Ready')).digest);
   const took: number[] = [];
   await approve(async (name) => {
     const sentMs = Date.now();
-    const status = await shop.decideOn('alice', name, 'Approve', digests.get(name) ?? '');
+    const { status } = await shop.decideOn('alice', name, 'Approve', digests.get(name) ?? '');
     if (status !== 201) throw new Error(`${name}: ${status}`);
     const storedMs = await stored.get(`nanoseg-${name}`)?.promise;
     took.push((storedMs ?? Number.NaN) - sentMs);

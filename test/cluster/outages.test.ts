@@ -6,7 +6,7 @@ import type { PolicyProposal } from '../../controller/model/policy-proposal.ts';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import { ControllerProcess } from '../support/controller-process.ts';
 import { eventually } from '../support/approval-webhook.ts';
-import { PolicyRecorder } from '../support/policy-recorder.ts';
+import { recordPolicies } from '../support/object-recorder.ts';
 import { ShopInCluster } from '../support/shop-in-cluster.ts';
 import { TcpLink } from '../support/tcp-link.ts';
 
@@ -60,7 +60,7 @@ clusterTest('the API server is gone before anybody approved: what was seen meanw
 });
 
 clusterTest('the API server goes away between an approval and its apply: it is carried out, once', async (t) => {
-  const recorder = await PolicyRecorder.start(t, api());
+  const recorder = await recordPolicies(t, api());
   for (const [workload, delayMs] of [
     ['cart', 0],
     ['db', 60],
@@ -74,7 +74,7 @@ clusterTest('the API server goes away between an approval and its apply: it is c
   }
   await recorder.close();
   t.deepEqual(
-    recorder.events.map(({ type, policy }) => `${type} ${policy.metadata.name} ${policy.metadata.generation}`).sort(),
+    recorder.events.map(({ type, object }) => `${type} ${object.metadata.name} ${object.metadata.generation}`).sort(),
     ['ADDED nanoseg-cart 1', 'ADDED nanoseg-db 1', 'ADDED nanoseg-mail 1'],
   );
   const names = ['deployment-cart', 'deployment-db', 'deployment-mail'];
@@ -89,18 +89,18 @@ clusterTest('the API server goes away between an approval and its apply: it is c
 });
 
 clusterTest('the API server is gone while policies are in force: they stay, and are looked after again', async (t) => {
-  const recorder = await PolicyRecorder.start(t, api());
+  const recorder = await recordPolicies(t, api());
   await api().stopServer();
   await controller.logged('not leading any more');
   await sleep(1000);
   await api().startServer();
   await api().kubectl('carol', 'delete', 'networkpolicy', 'nanoseg-cart', '-n', 'shop');
   await shop.until(t, 'cart', () =>
-    recorder.events.some(({ type, policy }) => type === 'ADDED' && policy.metadata.name === 'nanoseg-cart'),
+    recorder.events.some(({ type, object }) => type === 'ADDED' && object.metadata.name === 'nanoseg-cart'),
   );
   await recorder.close();
   t.deepEqual(
-    recorder.events.map(({ type, policy }) => `${type} ${policy.metadata.name}`),
+    recorder.events.map(({ type, object }) => `${type} ${object.metadata.name}`),
     ['DELETED nanoseg-cart', 'ADDED nanoseg-cart'],
   );
   t.is(controller.exited(), undefined);
@@ -113,7 +113,7 @@ clusterTest(
     await shop.seen('mail > db 5432');
     const amended = await shop.until(t, 'db', ({ state, change }) => state === 'Ready' && change === 'Grow');
     link.cut();
-    t.is(await shop.decideOn('alice', 'db', 'Approve', amended.digest), 201);
+    t.is((await shop.decideOn('alice', 'db', 'Approve', amended.digest)).status, 201);
     const web = (await shop.proposal('web')) as PolicyProposal;
     const edited = web.spec.policies.replaceAll('8080', '8081');
     t.not(edited, web.spec.policies);

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import { ControllerProcess } from '../support/controller-process.ts';
 import { freePorts } from '../support/owned-process.ts';
-import { type PolicyEvent, PolicyRecorder } from '../support/policy-recorder.ts';
+import { type ObjectRecorder, type PolicyEvent, recordPolicies } from '../support/object-recorder.ts';
 import { ShopInCluster } from '../support/shop-in-cluster.ts';
 import { TcpLink } from '../support/tcp-link.ts';
 
@@ -17,7 +18,7 @@ let service: TcpLink;
 let ports: readonly number[];
 let first: ControllerProcess;
 let second: ControllerProcess;
-let recorder: PolicyRecorder;
+let recorder: ObjectRecorder<NetworkPolicy>;
 
 async function replica(name: 'first' | 'second'): Promise<ControllerProcess> {
   const port = ports[name === 'first' ? 0 : 1] ?? 0;
@@ -48,7 +49,7 @@ async function approveAll(t: ExecutionContext, workloads: readonly string[]): Pr
 
 /** What each version of a policy says that it is, in the order in which they were stored. */
 function versions(events: readonly PolicyEvent[]): string[] {
-  return events.map(({ type, policy: { metadata } }) => {
+  return events.map(({ type, object: { metadata } }) => {
     const { annotations = {}, name, generation } = metadata;
     return `${type} ${name} revision ${annotations['nanoseg.io/revision']} generation ${generation}`;
   });
@@ -58,7 +59,7 @@ clusterTest('of two controllers one leads and the other observes', async (t) => 
   ports = await freePorts(2);
   service = await TcpLink.to(...ports);
   shop = await ShopInCluster.open(api(), ['server', ...clients, ...more]);
-  recorder = await PolicyRecorder.start(t, api());
+  recorder = await recordPolicies(t, api());
   first = await replica('first');
   await first.logged('leading');
   second = await replica('second');
@@ -70,7 +71,7 @@ clusterTest('of two controllers one leads and the other observes', async (t) => 
 clusterTest(
   'a leader that is killed in the middle of applying: the other finishes, and nothing is written twice',
   async (t) => {
-    recorder = await PolicyRecorder.start(t, api());
+    recorder = await recordPolicies(t, api());
     await approveAll(t, clients);
     while (recorder.events.length < 3) await sleep(5);
     const killedMs = Date.now();
@@ -94,7 +95,7 @@ clusterTest(
   async (t) => {
     first = await replica('first');
     await shop.seen(...more.map((name) => `${name} > server 8080`));
-    recorder = await PolicyRecorder.start(t, api());
+    recorder = await recordPolicies(t, api());
     for (const name of more) await shop.until(t, name, 'Ready');
     await approveAll(t, more);
     while (recorder.events.length < 3) await sleep(5);
@@ -127,7 +128,7 @@ clusterTest(
     await shop.seen(...clients.map((name) => `${name} > server 9090`));
     for (const name of clients)
       await shop.until(t, name, ({ state, change }) => state === 'Ready' && change === 'Grow');
-    recorder = await PolicyRecorder.start(t, api());
+    recorder = await recordPolicies(t, api());
     await approveAll(t, clients);
     while (recorder.events.length < 2) await sleep(5);
     api().pauseServer();

@@ -10,7 +10,7 @@ import type { PolicyProposal, ProposalState, ProposalStatus } from '../../contro
 import type { AuditEntry } from '../../controller/ports.ts';
 import type { ControllerProcess } from './controller-process.ts';
 import { bindRole, installForTest } from './install-for-test.ts';
-import type { KubeApi, KubeUser } from './kube-api.ts';
+import type { KubeApi, KubeReply, KubeUser } from './kube-api.ts';
 import { deployment, flowLine } from './tiny-shop.ts';
 
 /** Enough is seen at once, and what is approved is applied. */
@@ -121,13 +121,13 @@ export class ShopInCluster {
     }
   }
 
-  /** Creates the decision about that digest as that person; answers with the HTTP status. */
-  async decideOn(user: KubeUser, workload: string, decision: Decision, digest: string): Promise<number> {
+  /** Creates the decision about that digest as that person; answers with what the API server says. */
+  async decideOn(user: KubeUser, workload: string, decision: Decision, digest: string): Promise<KubeReply> {
     const name = `deployment-${workload}-${decision.toLowerCase()}-${crypto.randomUUID().slice(0, 8)}`;
     const path = '/apis/nanoseg.io/v1alpha1/namespaces/shop/policyapprovals';
     const spec = { proposal: `deployment-${workload}`, digest, decision, reason: 'reviewed' };
     const approval = { apiVersion: 'nanoseg.io/v1alpha1', kind: 'PolicyApproval', metadata: { name }, spec };
-    return (await this.api.request(user, 'POST', path, approval)).status;
+    return this.api.request(user, 'POST', path, approval);
   }
 
   /** Decides about what the proposal says now; tries again while nobody stamps decisions. */
@@ -136,7 +136,7 @@ export class ShopInCluster {
     for (;;) {
       const status = (await this.proposal(workload))?.status;
       const digest = decision === 'Rollback' || decision === 'Retire' ? status?.enforced?.digest : status?.digest;
-      const reply = digest === undefined ? 0 : await this.decideOn(user, workload, decision, digest);
+      const reply = digest === undefined ? 0 : (await this.decideOn(user, workload, decision, digest)).status;
       if (reply === 201 && digest !== undefined) return digest;
       if (Date.now() > deadline) {
         t.log(JSON.stringify(status, undefined, 1));

@@ -1,57 +1,80 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
+import type { PolicyProposal } from '../../controller/model/policy-proposal.ts';
 import type { KubeApi, KubeReply } from './kube-api.ts';
 
-export interface PolicyEvent {
+/** One version of an object, as the API server stored it. */
+export interface ObjectEvent<Type extends KubernetesObject> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly policy: NetworkPolicy & {
+  readonly object: Type & {
     readonly metadata: { readonly uid: string; readonly generation: number; readonly resourceVersion: string };
   };
   readonly atMs: number;
 }
 
-const path = '/apis/networking.k8s.io/v1/networkpolicies';
+export type PolicyEvent = ObjectEvent<NetworkPolicy>;
 
-/** Every single version of every NetworkPolicy, as the API server tells of it; also those that were there for a moment. */
-export class PolicyRecorder {
-  readonly events: PolicyEvent[] = [];
+/** Of every NetworkPolicy. */
+export function recordPolicies(
+  t: ExecutionContext,
+  api: KubeApi,
+  onEvent: (event: PolicyEvent) => void = () => undefined,
+): Promise<ObjectRecorder<NetworkPolicy>> {
+  return ObjectRecorder.start(t, api, '/apis/networking.k8s.io/v1/networkpolicies', onEvent);
+}
+
+/** Of every PolicyProposal. */
+export function recordProposals(t: ExecutionContext, api: KubeApi): Promise<ObjectRecorder<PolicyProposal>> {
+  return ObjectRecorder.start(t, api, '/apis/nanoseg.io/v1alpha1/policyproposals');
+}
+
+/** Every single version of every object of a kind, as the API server tells of it; also those that were there for a moment. */
+export class ObjectRecorder<Type extends KubernetesObject> {
+  readonly events: ObjectEvent<Type>[] = [];
   readonly #api: KubeApi;
-  readonly #onEvent: (event: PolicyEvent) => void;
+  readonly #path: string;
+  readonly #onEvent: (event: ObjectEvent<Type>) => void;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   /** By uid. */
-  readonly #stored = new Map<string, PolicyEvent['policy']>();
+  readonly #stored = new Map<string, ObjectEvent<Type>['object']>();
   #position: string;
 
-  private constructor(api: KubeApi, body: KubeReply['body'], onEvent: (event: PolicyEvent) => void) {
+  private constructor(
+    api: KubeApi,
+    path: string,
+    body: KubeReply['body'],
+    onEvent: (event: ObjectEvent<Type>) => void,
+  ) {
     this.#api = api;
+    this.#path = path;
     this.#position = body.metadata.resourceVersion;
-    for (const item of body.items as PolicyEvent['policy'][]) this.#stored.set(item.metadata.uid, item);
+    for (const item of body.items as ObjectEvent<Type>['object'][]) this.#stored.set(item.metadata.uid, item);
     this.#onEvent = onEvent;
     this.#running = this.#run();
   }
 
   /** From now until the end of the test; `onEvent` may throw, and `close` throws it then. */
-  static async start(
+  static async start<Type extends KubernetesObject>(
     t: ExecutionContext,
     api: KubeApi,
-    onEvent: (event: PolicyEvent) => void = () => undefined,
-  ): Promise<PolicyRecorder> {
+    path: string,
+    onEvent: (event: ObjectEvent<Type>) => void = () => undefined,
+  ): Promise<ObjectRecorder<Type>> {
     const { body } = await api.request('admin', 'GET', path);
-    const recorder = new PolicyRecorder(api, body, onEvent);
+    const recorder = new ObjectRecorder<Type>(api, path, body, onEvent);
     t.teardown(() => recorder.#stop.abort());
     return recorder;
   }
 
   /** After everything that was written before was told. */
   async close(): Promise<void> {
-    const { body } = await this.#api.request('admin', 'GET', path);
+    const { body } = await this.#api.request('admin', 'GET', this.#path);
     const deadline = Date.now() + 10_000;
-    const written = Math.max(
-      0,
-      ...body.items.map(({ metadata }: PolicyEvent['policy']) => Number(metadata.resourceVersion)),
-    );
+    const versions = body.items.map(({ metadata }: ObjectEvent<Type>['object']) => Number(metadata.resourceVersion));
+    const written = Math.max(0, ...versions);
     while (Number(this.#position) < written && Date.now() < deadline) await sleep(20);
     this.#stop.abort();
     await this.#running;
@@ -73,7 +96,7 @@ export class PolicyRecorder {
 
   async #watch(): Promise<void> {
     const query = `watch=true&resourceVersion=${this.#position}&timeoutSeconds=600`;
-    const stream = await this.#api.stream('admin', `${path}?${query}`, this.#stop.signal);
+    const stream = await this.#api.stream('admin', `${this.#path}?${query}`, this.#stop.signal);
     let rest = '';
     for await (const chunk of stream) {
       const lines = (rest + chunk).split('\n');
@@ -88,8 +111,8 @@ export class PolicyRecorder {
 
   /** A server that was started anew knows nothing of what was before: uid and generation still tell how often was written. */
   async #relist(): Promise<void> {
-    const { body } = await this.#api.request('admin', 'GET', path);
-    const items: PolicyEvent['policy'][] = body.items;
+    const { body } = await this.#api.request('admin', 'GET', this.#path);
+    const items: ObjectEvent<Type>['object'][] = body.items;
     for (const [uid, known] of this.#stored) {
       if (!items.some(({ metadata }) => metadata.uid === uid)) this.#take('DELETED', known);
     }
@@ -100,11 +123,11 @@ export class PolicyRecorder {
     this.#position = body.metadata.resourceVersion;
   }
 
-  #take(type: PolicyEvent['type'], policy: PolicyEvent['policy']): void {
-    this.#position = policy.metadata.resourceVersion;
-    if (type === 'DELETED') this.#stored.delete(policy.metadata.uid);
-    else this.#stored.set(policy.metadata.uid, policy);
-    const event = { type, policy, atMs: Date.now() };
+  #take(type: ObjectEvent<Type>['type'], object: ObjectEvent<Type>['object']): void {
+    this.#position = object.metadata.resourceVersion;
+    if (type === 'DELETED') this.#stored.delete(object.metadata.uid);
+    else this.#stored.set(object.metadata.uid, object);
+    const event = { type, object, atMs: Date.now() };
     this.events.push(event);
     this.#onEvent(event);
   }
