@@ -1,0 +1,66 @@
+import test, { type ExecutionContext } from 'ava';
+import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
+import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
+import { samePolicySpec } from '../../controller/policy/canonical-policy.ts';
+import { readPolicyText } from '../../controller/policy-text.ts';
+import { type PolicyWriter, putInForce, tryPolicies } from '../../controller/reconcile/apply-policies.ts';
+import { digestOf, policyText, revisionOf } from '../support/proposals.ts';
+import { workspaceOf } from '../support/workspace.ts';
+
+const proposal = { namespace: 'shop', name: 'deployment-cart' };
+
+async function writerFor(t: ExecutionContext): Promise<PolicyWriter> {
+  const { store } = await workspaceOf(t, []);
+  return {
+    store,
+    assertMayWrite: () => undefined,
+    read: (text) => readPolicyText(text).policies ?? [],
+    same: (stored, wanted) => samePolicySpec(stored.spec, wanted.spec),
+    seal: () => undefined,
+  };
+}
+
+async function versions({ store }: PolicyWriter): Promise<(string | undefined)[][]> {
+  const all = await store.list<KubernetesObject>('NetworkPolicy', 'shop');
+  return all.map(({ metadata }) => [metadata.name, metadata.resourceVersion]);
+}
+
+const two = `${policyText('shop', 'cart', 'web')}---\n${policyText('shop', 'cart', 'web').replace('name: nanoseg-cart', 'name: nanoseg-cart-2')}`;
+
+test('trying writes nothing, and doing what was tried leaves nothing to do', async (t) => {
+  const writer = await writerFor(t);
+  const both = revisionOf(1, digestOf('a'), two);
+  const change = await tryPolicies(both, proposal, writer);
+  if ('code' in change) return t.fail(change.message);
+  t.is(change.writes.length, 2);
+  t.deepEqual(await versions(writer), []);
+  t.is(await putInForce(change, writer), undefined);
+  t.is((await versions(writer)).length, 2);
+  t.deepEqual(await tryPolicies(both, proposal, writer), { writes: [], removals: [] });
+
+  const fewer = await tryPolicies(revisionOf(2, digestOf('b'), policyText('shop', 'cart', 'db')), proposal, writer);
+  if ('code' in fewer) return t.fail(fewer.message);
+  t.deepEqual(
+    fewer.removals.map(({ name }) => name),
+    ['nanoseg-cart-2'],
+  );
+  await putInForce(fewer, writer);
+  t.deepEqual(
+    (await versions(writer)).map(([name]) => name),
+    ['nanoseg-cart'],
+  );
+});
+
+test('where one policy of several is refused none is written', async (t) => {
+  const writer = await writerFor(t);
+  const foreign: NetworkPolicy = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { namespace: 'shop', name: 'nanoseg-cart-2' },
+    spec: { podSelector: {}, policyTypes: ['Ingress'] },
+  };
+  await writer.store.applyPolicy(foreign, { dryRun: false });
+  const before = await versions(writer);
+  t.like(await tryPolicies(revisionOf(1, digestOf('a'), two), proposal, writer), { code: 'PolicyNameTaken' });
+  t.deepEqual(await versions(writer), before);
+});
