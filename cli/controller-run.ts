@@ -5,7 +5,7 @@ import { counted } from '../controller/model/counted.ts';
 import type { ProposalStatus } from '../controller/model/policy-proposal.ts';
 import { problem } from '../controller/model/problem.ts';
 import type { Notifier } from '../controller/ports.ts';
-import type { Round } from '../controller/compose.ts';
+import type { Round } from '../controller/backend.ts';
 import { requireWorkspace } from './connect.ts';
 import { directoryStatus } from './controller-status.ts';
 import { InputError, type Terminal } from './terminal.ts';
@@ -15,9 +15,10 @@ export type ControllerRun = (config: ControllerConfigInput, version: string, ter
 /** Runs the controller until a signal ends the process, or until everything was looked at with `once`. */
 export const controllerRun: ControllerRun = async (input, version, terminal) => {
   // only this command needs all of the adapters
-  const [{ controllerConfig }, { ControllerProblem, runController }, { KubeconfigError }, { pino, destination }] =
+  const [{ controllerConfig }, { ControllerProblem }, { runController }, { KubeconfigError }, { pino, destination }] =
     await Promise.all([
       import('../controller/config.ts'),
+      import('../controller/backend.ts'),
       import('../controller/compose.ts'),
       import('../controller/adapters/kubernetes/kube-access.ts'),
       import('pino'),

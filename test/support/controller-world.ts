@@ -1,7 +1,8 @@
 import { appendFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { type Round, runController } from '../../controller/compose.ts';
+import type { Round } from '../../controller/backend.ts';
+import { runController } from '../../controller/compose.ts';
 import { type ControllerConfigInput, controllerConfig } from '../../controller/config.ts';
 import type { KubernetesObject, ObjectRef } from '../../controller/model/kubernetes-object.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';

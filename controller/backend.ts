@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { LiveInventory } from './adapters/inventory/live-inventory.ts';
+import type { ControllerConfig } from './config.ts';
+import type { LiveIngest } from './live-ingest.ts';
+import type { ApprovalSpec } from './model/policy-approval.ts';
+import type { ProposalStatus } from './model/policy-proposal.ts';
+import type { Problem } from './model/problem.ts';
+import type {
+  AuditLog,
+  ConnectionStore,
+  EventRecorder,
+  Leadership,
+  Notifier,
+  ObjectFeed,
+  ObjectStore,
+  Sealing,
+} from './ports.ts';
+
+/** Unique to this process: a pod that was started anew is somebody else. */
+export const identity = `${hostname()}-${randomUUID().slice(0, 8)}`;
+
+/** What stands behind the ports: a cluster, or a workspace directory. */
+export interface Backend {
+  readonly feed: ObjectFeed;
+  /** Aborting the signal cuts off writes under way. */
+  readonly storeFor: (signal: AbortSignal) => ObjectStore;
+  readonly leadership: Leadership;
+  /** Aborting the signal cuts off writes under way. */
+  readonly auditFor: (signal: AbortSignal) => AuditLog;
+  readonly events: EventRecorder;
+  readonly openEvidence: () => Promise<ConnectionStore>;
+  readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
+  /** Undefined: nobody but nanoseg and who is trusted with the files writes here. */
+  readonly sealing: Sealing | undefined;
+  readonly controllerUser: string | undefined;
+  /** What does not work now, while all else goes on. */
+  readonly degraded: () => readonly Problem[];
+  /** What runs beside the loop, on every replica. Rejects only for bugs. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** One round of looking at everything. */
+export interface Round {
+  readonly number: number;
+  /** By `namespace/name`. */
+  readonly proposals: ReadonlyMap<string, ProposalStatus>;
+  readonly view: LiveInventory;
+  readonly ingest: LiveIngest;
+  readonly connections: number;
+  /** All that is in the flow files was read before the round began. */
+  readonly caughtUp: boolean;
+}
+
+export interface ControllerParts {
+  readonly config: ControllerConfig;
+  readonly version: string;
+  readonly log: Logger;
+  readonly notifier: Notifier;
+  readonly onRound?: (round: Round) => void;
+  /** The address on which probes answer is known. */
+  readonly onHealthPort?: (port: number) => void;
+}
+
+/** A fault that ends the controller before it began: a problem that a person can repair. */
+export class ControllerProblem extends Error {
+  readonly problem: Problem;
+
+  constructor(found: Problem) {
+    super(found.message);
+    this.name = 'ControllerProblem';
+    this.problem = found;
+  }
+}

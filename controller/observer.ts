@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import type { LiveInventory } from './adapters/inventory/live-inventory.ts';
+import type { ControllerMetrics } from './adapters/prometheus/metrics.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { Analyst } from './analyst.ts';
+import { type Backend, type ControllerParts, ControllerProblem, identity } from './backend.ts';
+import { type ClusterStudy, clusterStudy } from './cluster-study.ts';
+import { EvidenceKeeper } from './evidence-keeper.ts';
+import { FlowFiles } from './flow-files.ts';
+import { FlowWatch } from './flow-watch.ts';
+import { TrafficGraph } from './graph/traffic-graph.ts';
+import { LiveIngest } from './live-ingest.ts';
+import { closingProposalName } from './made-proposal.ts';
+import { type Cluster, withObserved } from './model/cluster.ts';
+import type { ProposalStatus } from './model/policy-proposal.ts';
+import { dialect } from './policy/dialects/dialects.ts';
+import { tendProfiles } from './profile-upkeep.ts';
+import { ProposalLoop } from './proposal-loop.ts';
+import { ProposalStudy } from './proposal-study.ts';
+import { FlowJudge } from './reconcile/flow-judge.ts';
+import { SealedProposals } from './sealed-proposals.ts';
+
+/** Longer than this the loop does not wait for the reading of what was recorded before. */
+const backlogMs = 30_000;
+/** Rounds of a run that ends by itself follow each other quickly. */
+const onceRefreshMs = 200;
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Flows in, evidence kept, and looks at both for the loop. */
+export class Observer {
+  readonly #parts: ControllerParts;
+  readonly #view: LiveInventory;
+  readonly #metrics: ControllerMetrics;
+  readonly #flows: FlowWatch;
+  readonly #begun = Promise.withResolvers<void>();
+  #graph: TrafficGraph | undefined;
+  #ingest: LiveIngest | undefined;
+  #files: FlowFiles | undefined;
+  #study: ClusterStudy | undefined;
+  #analyst: Analyst | undefined;
+  #observed: { readonly of: Cluster; readonly addresses: string; readonly cluster: Cluster } | undefined;
+
+  constructor(parts: ControllerParts, view: LiveInventory, metrics: ControllerMetrics) {
+    this.#parts = parts;
+    this.#view = view;
+    this.#metrics = metrics;
+    this.#flows = new FlowWatch(new FlowJudge(), view, systemClock);
+  }
+
+  async run({ openEvidence }: Backend, signal: AbortSignal): Promise<void> {
+    const { config, log } = this.#parts;
+    await Promise.race([this.#view.synced, aborted(signal)]);
+    if (signal.aborted) return this.#begun.resolve();
+    for (const found of this.#view.problems()) log.warn({ problem: found }, 'a part of the input cannot be used');
+    const { binMs } = this.#view.clusterProfile().profile.learning;
+    const graph = new TrafficGraph({ binMs, saved: true });
+    const ingest = new LiveIngest({
+      view: this.#view,
+      graph,
+      clock: systemClock,
+      onSighting: (sighting) => this.#flows.observe(sighting),
+      onCluster: () => this.#flows.renew(this.#studyNow()),
+    });
+    const store = await openEvidence();
+    const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs: config.flushMs });
+    try {
+      const positions = await keeper.load();
+      if ('code' in positions) throw new ControllerProblem(positions);
+      const files = new FlowFiles({ paths: config.flows, positions, ingest, clock: systemClock });
+      [this.#graph, this.#ingest, this.#files] = [graph, ingest, files];
+      this.#begun.resolve();
+      await Promise.all([files.run(signal), keeper.run(signal)]);
+    } finally {
+      await keeper.close();
+    }
+  }
+
+  /** Resolves when the backlog of flows was read, so that proposals do not change while it is; not later than `backlogMs`. */
+  async caughtUp(signal: AbortSignal): Promise<void> {
+    await this.#begun.promise;
+    const lastMs = systemClock.now() + backlogMs;
+    while (!signal.aborted && systemClock.now() < lastMs && this.#files?.caughtUp === false) {
+      await systemClock.sleep(50, signal).catch(() => undefined);
+    }
+  }
+
+  loop(backend: Backend, signal: AbortSignal): ProposalLoop {
+    const { config, log, notifier } = this.#parts;
+    const store = backend.storeFor(signal);
+    const { events, leadership, verifyStamp: verify, sealing, controllerUser } = backend;
+    return new ProposalLoop({
+      view: this.#view,
+      store,
+      leadership,
+      clock: systemClock,
+      random: Math.random,
+      hash,
+      audit: backend.auditFor(signal),
+      notifier,
+      events,
+      metrics: this.#metrics,
+      log,
+      flows: this.#flows,
+      study: () => this.#look(),
+      verifyStamp: verify,
+      sealed: new SealedProposals(sealing),
+      controllerUser,
+      afterRound: (study) =>
+        tendProfiles({
+          view: this.#view,
+          store,
+          study,
+          ownNamespace: config.ownNamespace,
+          controller: identity,
+          sources: this.#ingest?.health ?? [],
+          assertMayWrite: () => leadership.assertHeld(),
+          nowMs: systemClock.now(),
+        }),
+      onRound: (number, proposals) => this.#tellRound(number, proposals),
+      refreshMs: config.once ? Math.min(config.refreshMs, onceRefreshMs) : config.refreshMs,
+      figuresMs: config.figuresMs,
+    });
+  }
+
+  #caughtUp = false;
+
+  #look(): ProposalStudy {
+    const graph = this.#graph as TrafficGraph;
+    this.#caughtUp = this.#files?.caughtUp === true && this.#ingest?.counters.held === 0;
+    const study = this.#studyNow();
+    const nowMs = systemClock.now();
+    this.#analyst =
+      this.#analyst?.study === study
+        ? this.#analyst.renewed(graph, nowMs)
+        : new Analyst({
+            study,
+            traffic: graph,
+            profileOf: (namespace) => this.#view.profileOf(namespace).profile,
+            dialect: dialect('kubernetes'),
+            comments: true,
+            nowMs,
+          });
+    return new ProposalStudy({
+      analyst: this.#analyst,
+      profileOf: (namespace) => this.#view.profileOf(namespace).profile,
+      closedSince: (namespace) => this.#closedSince(namespace),
+    });
+  }
+
+  #studyNow(): ClusterStudy {
+    const cluster = this.#clusterNow();
+    if (this.#study?.cluster !== cluster) this.#study = clusterStudy(cluster, this.#study);
+    return this.#study;
+  }
+
+  /** The cluster with what flow sources said of its addresses; the same value while neither changed. */
+  #clusterNow(): Cluster {
+    const cluster = this.#view.cluster();
+    const observed = this.#ingest?.observed ?? { apiServer: [], nodes: [] };
+    const addresses = JSON.stringify(observed);
+    if (this.#observed?.of !== cluster || this.#observed.addresses !== addresses) {
+      this.#observed = { of: cluster, addresses, cluster: withObserved(cluster, observed) };
+    }
+    return this.#observed.cluster;
+  }
+
+  #closedSince(namespace: string): number | undefined {
+    const closing = this.#view
+      .proposals()
+      .find(({ metadata }) => metadata.namespace === namespace && metadata.name === closingProposalName);
+    const appliedAt = closing?.status?.enforced?.appliedAt;
+    return appliedAt === undefined ? undefined : Date.parse(appliedAt);
+  }
+
+  #tellRound(number: number, proposals: ReadonlyMap<string, ProposalStatus>): void {
+    const ingest = this.#ingest as LiveIngest;
+    const connections = this.#graph?.size ?? 0;
+    this.#metrics.graph(connections);
+    for (const { name, flows, rejected } of ingest.health) this.#metrics.ingested(name, flows, rejected);
+    this.#parts.onRound?.({ number, proposals, view: this.#view, ingest, connections, caughtUp: this.#caughtUp });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
