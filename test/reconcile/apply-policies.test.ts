@@ -16,6 +16,7 @@ async function writerFor(t: ExecutionContext): Promise<PolicyWriter> {
     assertMayWrite: () => undefined,
     read: (text) => readPolicyText(text).policies ?? [],
     same: (stored, wanted) => samePolicySpec(stored.spec, wanted.spec),
+    isPassing: ({ retryable }) => retryable,
     seal: () => undefined,
   };
 }
