@@ -152,6 +152,8 @@ export class ProposalLoop {
     const { metrics, log } = this.#parts;
     for await (const key of this.#queue.take(signal)) {
       const outcome = await this.#attempt(key);
+      // a look that neither read nor wrote has kept everything else waiting
+      await this.#parts.clock.sleep(0, signal).catch(() => undefined);
       this.#handedOut.delete(key);
       metrics.reconciled(outcome.kind);
       switch (outcome.kind) {

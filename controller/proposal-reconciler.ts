@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ControllerMetrics } from './adapters/prometheus/metrics.ts';
 import { ApproverReplies } from './approver-replies.ts';
 import type { FlowWatch } from './flow-watch.ts';
@@ -9,6 +10,7 @@ import type { PolicyProposal, ProposalStatus } from './model/policy-proposal.ts'
 import type { Problem } from './model/problem.ts';
 import type { Profile } from './model/profile.ts';
 import { PoliciesInForce } from './policies-in-force.ts';
+import { defaultDenyName } from './policy/policy-names.ts';
 import { samePolicySpec } from './policy/canonical-policy.ts';
 import type { Making, ProposalStudy } from './proposal-study.ts';
 import { ProposalTexts } from './proposal-texts.ts';
@@ -87,6 +89,7 @@ export class ProposalReconciler {
     const policies = view.networkPolicies();
     const approvals = view.approvalsOf(namespace, name);
     const judgement = this.#replies.withoutSpent(
+      proposal,
       approvals,
       judgeApprovals({
         namespace,
@@ -121,6 +124,7 @@ export class ProposalReconciler {
       judgement,
       inForce: await this.#inForce.of(proposal, policies, standing),
       guard: this.#parts.flows.guard(key, proposal, profile.guard),
+      closed: policies.some(({ metadata }) => metadata.namespace === namespace && metadata.name === defaultDenyName),
       allowedUntil: allowedUntil(proposal, policies),
       shadow: watched.shadow,
       watched: watched.inForce,
@@ -164,7 +168,7 @@ export class ProposalReconciler {
       clock.now() - (this.#writes.writtenAtMs(key) ?? Number.NEGATIVE_INFINITY) >= this.#parts.figuresMs;
     const status = sealed.sealed(proposal, plan.status, clock.now(), broken);
     const changed = significant(status) !== significant(proposal.status);
-    if (changed || target !== undefined || (figuresDue && JSON.stringify(status) !== JSON.stringify(proposal.status))) {
+    if (changed || target !== undefined || (figuresDue && !isDeepStrictEqual(status, proposal.status))) {
       leadership.assertHeld();
       await this.#writes.writeStatus(key, proposal, status, broken);
     }

@@ -121,7 +121,7 @@ export class ProposalStudy {
     proposal: Pick<PolicyProposal, 'metadata' | 'spec'>,
     enforced: Revision | undefined,
     digest: string,
-    policies: readonly NetworkPolicy[],
+    policies: () => readonly NetworkPolicy[],
   ): ProposalChange {
     if (enforced === undefined || enforced.policies === '') return 'New';
     if (enforced.digest === digest) return 'None';
@@ -130,7 +130,7 @@ export class ProposalStudy {
     if (change === undefined) {
       const before = readPolicyText(enforced.policies).policies ?? [];
       const world = this.#analyst.worldOf(proposal.metadata.namespace);
-      change = changeOf({ before, after: policies, workloads: membersOf(proposal) }, world).change;
+      change = changeOf({ before, after: policies(), workloads: membersOf(proposal) }, world).change;
       this.#changes.set(key, change);
     }
     return change;

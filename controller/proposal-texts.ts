@@ -1,7 +1,7 @@
 import { type MadeProposal, noItems } from './made-proposal.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
 import { ClusterError } from './model/cluster-error.ts';
-import type { PolicyProposal, ProposalProof } from './model/policy-proposal.ts';
+import type { PolicyProposal, ProposalProof, ProposalSpec } from './model/policy-proposal.ts';
 import type { Problem } from './model/problem.ts';
 import { canonicalPolicies } from './policy/canonical-policy.ts';
 import { PolicyTexts } from './policy-text.ts';
@@ -13,6 +13,8 @@ import type { ProposalFacts, StandingText } from './reconcile/proposal-facts.ts'
 /** Reads the texts of proposals: what they mean, their digests, their proofs. */
 export class ProposalTexts {
   readonly #texts = new PolicyTexts();
+  /** Of specs, whose values are the same ones as long as nobody writes others. */
+  readonly #meanings = new WeakMap<ProposalSpec, Meaning>();
   readonly #hash: HashText;
 
   constructor(hash: HashText) {
@@ -27,40 +29,41 @@ export class ProposalTexts {
   }
 
   made(made: MadeProposal, stored: PolicyProposal | undefined, study: ProposalStudy): MadeText {
-    const policies = this.#texts.read(made.spec.policies).policies ?? [];
-    const standing = stored === undefined ? undefined : this.#texts.read(stored.spec.policies).policies;
+    const policies = () => this.#texts.read(made.spec.policies).policies ?? [];
     const digest = this.digestOf({ metadata: made, spec: made.spec });
     return {
       spec: made.spec,
       digest,
       change: () => study.change({ metadata: made, spec: made.spec }, stored?.status?.enforced, digest, policies),
       ready: made.readiness.state === 'ready',
-      samePolicies: standing !== undefined && canonicalPolicies(standing) === canonicalPolicies(policies),
+      samePolicies: () => {
+        const standing = stored === undefined ? undefined : this.#texts.read(stored.spec.policies).policies;
+        return standing !== undefined && canonicalPolicies(standing) === canonicalPolicies(policies());
+      },
     };
   }
 
   /** The text that stands in the proposal, as it reads and as it is proved at this moment. */
   standing(proposal: PolicyProposal, making: Making, study: ProposalStudy): StandingText {
     const made = making.kind === 'made' ? making.made : undefined;
-    const digest = this.digestOf(proposal);
+    const { digest, rules, problems } = this.#meaningOf(proposal);
     const proposedDigest = proposal.metadata.annotations?.[proposedDigestAnnotation] ?? '';
-    const reading = this.#texts.read(proposal.spec.policies);
     const own = made !== undefined && this.digestOf({ metadata: made, spec: made.spec }) === digest;
-    const policies = reading.policies ?? [];
-    const proved = own || reading.problems ? undefined : study.prove(proposal, policies);
+    const policies = () => this.#texts.read(proposal.spec.policies).policies ?? [];
+    const proved = own || problems ? undefined : study.prove(proposal, policies());
     const { evidence } = proposal.spec;
     return {
       digest,
       author: digest === proposedDigest ? 'nanoseg' : 'edited',
       proposedDigest,
       change: study.change(proposal, proposal.status?.enforced, digest, policies),
-      rules: policies.reduce((sum, { spec }) => sum + (spec.ingress?.length ?? 0) + (spec.egress?.length ?? 0), 0),
+      rules,
       readiness: made?.readiness ?? {
         state: 'learning',
         coverage: 'unknown',
         missing: [{ code: 'no-evidence', message: making.kind === 'none' ? making.because : 'nothing was seen' }],
       },
-      proof: proved?.proof ?? (own ? made.proof : unreadable(reading.problems ?? [])),
+      proof: proved?.proof ?? (own ? made.proof : unreadable(problems ?? [])),
       baseline: proved === undefined ? evidence : evidence.filter((id) => !proved.denied.has(id)),
       heldBack: made?.heldBack ?? noItems,
       omissions: made?.omissions ?? noItems,
@@ -77,16 +80,39 @@ export class ProposalTexts {
     return former?.digest === digest ? former : { digest, policies: made.spec.policies };
   }
 
-  digestOf({
-    metadata,
-    spec,
-  }: {
-    readonly metadata: { readonly namespace: string; readonly name: string };
-    readonly spec: PolicyProposal['spec'];
-  }): string {
-    const { policies } = this.#texts.read(spec.policies);
-    return proposalDigest(metadata, spec, policies ? canonicalPolicies(policies) : spec.policies, this.#hash);
+  digestOf(text: NamedText): string {
+    return this.#meaningOf(text).digest;
   }
+
+  #meaningOf({ metadata, spec }: NamedText): Meaning {
+    const known = this.#meanings.get(spec);
+    if (known !== undefined) return known;
+    const { policies, problems } = this.#texts.read(spec.policies);
+    const canonical = policies ? canonicalPolicies(policies) : spec.policies;
+    const meaning = {
+      digest: proposalDigest(metadata, spec, canonical, this.#hash),
+      rules: (policies ?? []).reduce((sum, each) => sum + rulesOf(each), 0),
+      problems,
+    };
+    this.#meanings.set(spec, meaning);
+    return meaning;
+  }
+}
+
+/** A spec with the one proposal that it is of. */
+interface NamedText {
+  readonly metadata: { readonly namespace: string; readonly name: string };
+  readonly spec: ProposalSpec;
+}
+
+interface Meaning {
+  readonly digest: string;
+  readonly rules: number;
+  readonly problems: readonly Problem[] | undefined;
+}
+
+function rulesOf({ spec }: NetworkPolicy): number {
+  return (spec.ingress?.length ?? 0) + (spec.egress?.length ?? 0);
 }
 
 function unreadable(problems: readonly Problem[]): ProposalProof {

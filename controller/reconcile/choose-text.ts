@@ -11,7 +11,7 @@ export interface MadeText {
   readonly change: () => ProposalChange;
   readonly ready: boolean;
   /** Its policies are, to the last field, those that stand in the spec; only the evidence for them moved on. */
-  readonly samePolicies: boolean;
+  readonly samePolicies: () => boolean;
 }
 
 /** Whose text stands in a proposal after this moment, and whether it has to be written first. */
@@ -34,7 +34,7 @@ export function chooseText(
   if (spec.policies.trim() === '')
     return made ? { kind: 'write', because: 'reset' } : { kind: 'keep', author: 'nanoseg' };
   if (stored.digest !== metadata.annotations?.[proposedDigestAnnotation]) return { kind: 'keep', author: 'edited' };
-  if (made === undefined || made.digest === stored.digest || made.samePolicies)
+  if (made === undefined || made.digest === stored.digest || made.samePolicies())
     return { kind: 'keep', author: 'nanoseg' };
   if (status?.enforced === undefined) return { kind: 'write', because: 'changed' };
   const change = made.change();

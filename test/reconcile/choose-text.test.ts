@@ -31,7 +31,7 @@ function stored(
 
 function made(digest: string, facts: Partial<MadeText> = {}): MadeText {
   const spec = { scope: 'Workload' as const, workloads: ['Deployment/cart'], policies: digest, evidence: [] };
-  return { spec, digest, change: () => 'Amend', ready: true, samePolicies: false, ...facts };
+  return { spec, digest, change: () => 'Amend', ready: true, samePolicies: () => false, ...facts };
 }
 
 test('what is proposed first is written, and nothing is written for nothing', (t) => {
@@ -41,7 +41,7 @@ test('what is proposed first is written, and nothing is written for nothing', (t
 
 test('the same text is not written again, nor one that only the evidence for it has moved on from', (t) => {
   t.deepEqual(chooseText(stored('sha256:a'), made('sha256:a')), { kind: 'keep', author: 'nanoseg' });
-  t.deepEqual(chooseText(stored('sha256:a'), made('sha256:b', { samePolicies: true })), {
+  t.deepEqual(chooseText(stored('sha256:a'), made('sha256:b', { samePolicies: () => true })), {
     kind: 'keep',
     author: 'nanoseg',
   });
