@@ -26,6 +26,17 @@ const backlogMs = 30_000;
 const onceRefreshMs = 200;
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
+/** What time alone changes, as when a rule falls out of use, is noticed within this. */
+const lookLastsMs = 600_000;
+
+/** The latest look, with what it was at. */
+interface Looked {
+  readonly study: ProposalStudy;
+  readonly of: ClusterStudy;
+  readonly revision: number;
+  readonly madeMs: number;
+}
+
 /** Flows in, evidence kept, and looks at both for the loop. */
 export class Observer {
   readonly #parts: ControllerParts;
@@ -45,6 +56,9 @@ export class Observer {
     this.#view = view;
     this.#metrics = metrics;
     this.#flows = new FlowWatch(new FlowJudge(), view, systemClock);
+    view.subscribe(({ kind }) => {
+      if (kind === 'profile') this.#looked = undefined;
+    });
   }
 
   async run({ openEvidence }: Backend, signal: AbortSignal): Promise<void> {
@@ -123,12 +137,16 @@ export class Observer {
   }
 
   #caughtUp = false;
+  #looked: Looked | undefined;
 
   #look(): ProposalStudy {
     const graph = this.#graph as TrafficGraph;
     this.#caughtUp = this.#files?.caughtUp === true && this.#ingest?.counters.held === 0;
     const study = this.#studyNow();
     const nowMs = systemClock.now();
+    const last = this.#looked;
+    const same = last !== undefined && last.of === study && last.revision === graph.revision;
+    if (same && nowMs < last.madeMs + lookLastsMs) return last.study.again();
     this.#analyst =
       this.#analyst?.study === study
         ? this.#analyst.renewed(graph, nowMs)
@@ -140,11 +158,13 @@ export class Observer {
             comments: true,
             nowMs,
           });
-    return new ProposalStudy({
+    const made = new ProposalStudy({
       analyst: this.#analyst,
       profileOf: (namespace) => this.#view.profileOf(namespace).profile,
       closedSince: (namespace) => this.#closedSince(namespace),
     });
+    this.#looked = { study: made, of: study, revision: graph.revision, madeMs: nowMs };
+    return made;
   }
 
   #studyNow(): ClusterStudy {
@@ -165,9 +185,7 @@ export class Observer {
   }
 
   #closedSince(namespace: string): number | undefined {
-    const closing = this.#view
-      .proposals()
-      .find(({ metadata }) => metadata.namespace === namespace && metadata.name === closingProposalName);
+    const closing = this.#view.proposal(namespace, closingProposalName);
     const appliedAt = closing?.status?.enforced?.appliedAt;
     return appliedAt === undefined ? undefined : Date.parse(appliedAt);
   }
