@@ -1,4 +1,5 @@
 import type { PolicyApproval } from './model/policy-approval.ts';
+import type { PolicyProposal } from './model/policy-proposal.ts';
 import type { Leadership, ObjectStore } from './ports.ts';
 import type { ApprovalJudgement } from './reconcile/judge-approval.ts';
 
@@ -14,13 +15,18 @@ export class ApproverReplies {
     this.#assertMayWrite = () => leadership.assertHeld();
   }
 
-  /** A rollback or retirement that was carried out counts for nothing any more, and that is nobody's mistake. */
-  withoutSpent(approvals: readonly PolicyApproval[], judgement: ApprovalJudgement): ApprovalJudgement {
+  /** A decision that was carried out counts for nothing any more, and that is nobody's mistake. */
+  withoutSpent(
+    { status: known }: PolicyProposal,
+    approvals: readonly PolicyApproval[],
+    judgement: ApprovalJudgement,
+  ): ApprovalJudgement {
+    const applied = new Set([known?.enforced, ...(known?.revisions ?? [])].map((revision) => revision?.digest));
     const spent = new Set(
       approvals
         .filter(({ metadata, spec, status }) => {
           const counted = status?.counted === true || this.#counted.has(metadata.uid ?? '');
-          return counted && (spec.decision === 'Rollback' || spec.decision === 'Retire');
+          return counted && (spec.decision === 'Rollback' || spec.decision === 'Retire' || applied.has(spec.digest));
         })
         .map(({ metadata }) => metadata.name),
     );

@@ -43,6 +43,10 @@ export class ProposalLoop {
   readonly #handedOut = new Set<string>();
   #study: ProposalStudy | undefined;
   #refreshed = 0;
+  /** Ends the rest between two rounds. */
+  #hurry = new AbortController();
+  /** Since when the kill switch of the whole cluster is known to be thrown. */
+  #stop: { readonly timeMs: number; readonly reason: string } | undefined;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -98,8 +102,11 @@ export class ProposalLoop {
         }
         break;
       }
-      case 'cluster':
       case 'profile':
+        // a mode, or the kill switch: it is to be felt at once
+        this.#hurry.abort();
+        break;
+      case 'cluster':
         break;
     }
   }
@@ -128,7 +135,30 @@ export class ProposalLoop {
       const { refreshMs } = this.#parts;
       const tookMs = clock.now() - startedMs;
       const restMs = Math.max(refreshMs - tookMs, Math.min(tookMs, refreshMs));
-      await clock.sleep(restMs, signal).catch(() => undefined);
+      this.#hurry = new AbortController();
+      await clock.sleep(restMs, AbortSignal.any([signal, this.#hurry.signal])).catch(() => undefined);
+    }
+  }
+
+  /** While nothing may be written, nothing is recorded either: both ends of that time are, once it is over. */
+  async #noteStop(): Promise<void> {
+    const { view, clock, log } = this.#parts;
+    const reason = view.stopped();
+    if (reason !== undefined) {
+      if (this.#stop === undefined) log.warn({ reason }, 'nothing is written until the kill switch is taken back');
+      this.#stop ??= { timeMs: clock.now(), reason };
+    } else if (this.#stop !== undefined) {
+      const { timeMs, reason: given } = this.#stop;
+      this.#stop = undefined;
+      const record = (action: 'Stopped' | 'Resumed', at: number, message: string): AuditRecord => {
+        const [namespace = '', name = 'default'] = view.clusterProfile().origin.split('/');
+        const subject = { kind: 'SegmentationProfile', namespace, name };
+        return { timeMs: at, actor: 'a person', action, subject, message };
+      };
+      await this.#records.record(
+        record('Stopped', timeMs, `the kill switch was found thrown: ${given}`),
+        record('Resumed', clock.now(), 'the kill switch was taken back: nanoseg writes again'),
+      );
     }
   }
 
@@ -140,6 +170,7 @@ export class ProposalLoop {
 
   async #afterRound(study: ProposalStudy): Promise<void> {
     try {
+      await this.#noteStop();
       await this.#records.record(...(await this.#parts.afterRound(study)));
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error;

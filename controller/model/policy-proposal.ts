@@ -81,6 +81,8 @@ export interface ProposalStatus {
   readonly revisions: readonly Revision[];
   /** Absent in a workspace, where the files are trusted as they are. */
   readonly seal?: StatusSeal;
+  /** The highest number that a revision of this proposal ever had: none is given twice. */
+  readonly lastRevision?: number;
   readonly drift?: { readonly policy: string; readonly message: string; readonly since: string };
   readonly deviations: readonly Deviation[];
   /** What changes with every flow; rewritten at a slow pace. */

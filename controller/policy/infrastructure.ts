@@ -18,6 +18,8 @@ export interface Infrastructure {
   readonly nodeCidrs: Readonly<Record<'ingress' | 'egress', readonly string[]>>;
   /** What "the world outside" leaves out: the cluster's own ranges, and private ones while those are not all known. */
   readonly insideCidrs: readonly string[];
+  /** False for one that was seen and is gone since. */
+  isThere(workload: WorkloadKey): boolean;
   onHostNetwork(workload: WorkloadKey): boolean;
   /** Whether a pod of the workload runs, or ran, on that node. */
   runsOn(workload: WorkloadKey, node: string): boolean;
@@ -54,6 +56,7 @@ export function infrastructure(cluster: Cluster): Infrastructure {
     apiServerAddresses: { ingress: apiServerCallers(cluster), egress: [...apiServer.ips].sort() },
     nodeCidrs: { ingress: formatAddresses(cidrs.nodes), egress: formatAddresses(hostAddresses(cluster)) },
     insideCidrs: cidrs.complete ? known : formatAddresses(unionAddresses(inside, cidrSetOf(...privateRanges))),
+    isThere: (workload) => workloads.has(workload),
     onHostNetwork: (workload) => workloads.get(workload)?.hostNetwork ?? false,
     runsOn: (workload, node) => nodesOf.get(workload)?.has(node) ?? false,
     isExposed: (workload, protocol, port) => exposed.has(`${workload} ${protocol} ${port}`),

@@ -109,6 +109,10 @@ function placePeer(
   const asksDns = direction === 'egress' && dnsPorts.includes(connection.port);
   switch (peer.kind) {
     case 'workload': {
+      // a rule whose peer is deleted disappears; nobody can say any more whom it would let in
+      if (!context.infrastructure.isThere(peer.workload)) {
+        return { because: 'unknown-endpoint', message: `${peer.workload} is gone from the inventory` };
+      }
       if (context.infrastructure.onHostNetwork(peer.workload)) return nodesOrUnknown(direction, context.infrastructure);
       return asksDns && context.infrastructure.dnsWorkloads.includes(peer.workload) ? { kind: 'dns' } : peer;
     }

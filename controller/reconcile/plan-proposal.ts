@@ -146,6 +146,10 @@ function takenBack(facts: ProposalFacts, enforced: Revision): Verdict | undefine
   // only what was just applied is taken back by itself, and never what a rollback put there
   const guarded = proposal.status?.state === 'Enforced' && proposal.status.enforced?.revision === enforced.revision;
   if (guarded && target !== undefined && guard.kind === 'rollback' && profile.mode === 'enforce') {
+    if (facts.closed && target.policies === '') {
+      const message = `${inForceWords(enforced)}; not taken back although ${guard.because}: the namespace is closed, so that nothing at all would be allowed then`;
+      return standstill(facts, 'Enforced', message);
+    }
     return begin(facts, { kind: 'Restore', target, by: 'nanoseg', reason: guard.because, startedAt });
   }
   return undefined;
@@ -176,7 +180,8 @@ function applying(facts: ProposalFacts, enforced: Revision | undefined): Operati
         ? [judgement.words]
         : [];
   const target: Revision = {
-    revision: Math.max(0, ...known.map(({ revision }) => revision)) + 1,
+    revision:
+      lastRevision([...known, ...(proposal.status ? [{ revision: proposal.status.lastRevision ?? 0 }] : [])]) + 1,
     digest: standing.digest,
     policies: proposal.spec.policies,
     appliedAt: iso(nowMs),
@@ -184,6 +189,10 @@ function applying(facts: ProposalFacts, enforced: Revision | undefined): Operati
     baseline: standing.baseline,
   };
   return { kind: 'Apply', target, by: by.join(', '), reason: 'approved', startedAt: iso(nowMs) };
+}
+
+function lastRevision(known: readonly Pick<Revision, 'revision'>[]): number {
+  return Math.max(0, ...known.map(({ revision }) => revision));
 }
 
 /** The status as it is once the operation is done. */
@@ -298,6 +307,7 @@ function statusOf(facts: ProposalFacts, verdict: Verdict, repaired: boolean): Pr
     ...(verdict.notBefore === undefined ? {} : { notBefore: verdict.notBefore }),
     ...(verdict.enforced === undefined ? {} : { enforced: verdict.enforced }),
     revisions: verdict.revisions,
+    ...lastRevisionOf(former, verdict),
     ...(drift === undefined ? {} : { drift: { ...drift, since: former?.drift?.since ?? iso(nowMs) } }),
     deviations,
     ...(live === undefined ? {} : { live }),
@@ -308,6 +318,15 @@ function statusOf(facts: ProposalFacts, verdict: Verdict, repaired: boolean): Pr
       generation,
     ),
   };
+}
+
+function lastRevisionOf(
+  former: ProposalStatus | undefined,
+  { enforced }: Verdict,
+): Pick<ProposalStatus, 'lastRevision'> {
+  const known = [enforced, former?.enforced].filter((revision) => revision !== undefined);
+  const last = lastRevision([...known, { revision: former?.lastRevision ?? 0 }]);
+  return last === 0 ? {} : { lastRevision: last };
 }
 
 function findingsOf(facts: ProposalFacts, { state, message, enforced }: Verdict, drifted: boolean): Finding[] {

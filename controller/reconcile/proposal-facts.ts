@@ -28,6 +28,8 @@ export interface ProposalFacts {
   readonly judgement: ApprovalJudgement;
   readonly inForce: InForce;
   readonly guard: GuardVerdict;
+  /** The default-deny of its namespace is in force: without a policy of its own, a workload may talk to nobody. */
+  readonly closed: boolean;
   /** Until when its workload may talk freely as a newcomer of a closed namespace, RFC 3339. */
   readonly allowedUntil: string | undefined;
   /** Judged against live flows: the standing text, and what is in force. */

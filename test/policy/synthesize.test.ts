@@ -81,6 +81,19 @@ test('an unknown peer narrows: it is listed and no rule is written for it', (t) 
   t.deepEqual(result.kind === 'synthesised' && result.omissions.map(({ because }) => because), ['unknown-endpoint']);
 });
 
+test('a peer that was deleted since narrows: its rule disappears and the others stay', (t) => {
+  const seen = ['shop/frontend > shop/cart TCP 7070', 'shop/gone > shop/cart TCP 7070', 'shop/cart > shop/gone TCP 80'];
+  const result = resultOf(shop, seen, 'shop/cart');
+  if (result.kind !== 'synthesised') return t.fail(JSON.stringify(result));
+  t.deepEqual(podPeers(result.draft.ingress[0]?.peers ?? [])[0]?.workloads, [keyOf('shop/frontend')]);
+  t.deepEqual(result.draft.egress, []);
+  t.deepEqual(
+    result.omissions.map(({ because }) => because),
+    ['unknown-endpoint', 'unknown-endpoint'],
+  );
+  t.regex(result.omissions[0]?.message ?? '', /shop\/Deployment\/gone is gone from the inventory/);
+});
+
 test('53/TCP and 53/UDP stay apart outside of the DNS allowance', (t) => {
   const draft = draftOf(shop, ['shop/frontend > shop/cart UDP 53', 'shop/redis > shop/cart TCP 53'], 'shop/cart');
   t.deepEqual(ports(draft, 'ingress').sort(), ['TCP 53', 'UDP 53']);

@@ -165,6 +165,28 @@ test('within the guard time an apply is taken back by itself, but never what a r
   t.is(planProposal({ ...facts, profile: { ...facts.profile, mode: 'propose' } }).operation, undefined);
 });
 
+test('in a closed namespace nothing is taken back by itself to a state in which nothing is allowed', (t) => {
+  const guard = { kind: 'rollback', because: '2 connections of the baseline were denied' } as const;
+  const first = enforced({ revisions: [revision(0, '')] });
+  const facts = factsOf({ proposal: proposal(first), standing: inForceStanding, guard, closed: true });
+  const plan = planProposal(facts);
+  t.is(plan.operation, undefined);
+  t.is(plan.status.state, 'Enforced');
+  t.regex(plan.status.message, /not taken back although 2 connections/);
+  t.is(planProposal({ ...facts, closed: false }).operation?.kind, 'Restore');
+  t.is(planProposal({ ...facts, proposal: proposal(enforced()) }).operation?.kind, 'Restore');
+});
+
+test('no number is given to two revisions', (t) => {
+  const back = planProposal(
+    factsOf({ proposal: proposal(enforced()), standing: inForceStanding, judgement: judged.rollback }),
+  );
+  const again = planProposal(
+    factsOf({ proposal: proposal(back.status), standing: inForceStanding, judgement: judged.approved }),
+  );
+  t.is(again.operation?.target.revision, 3);
+});
+
 test('retiring takes the policies away, and what was in force can be restored', (t) => {
   const plan = planProposal(
     factsOf({ proposal: proposal(enforced()), standing: inForceStanding, judgement: judged.retire }),

@@ -97,6 +97,7 @@ export function factsOf(facts: Partial<ProposalFacts> = {}): ProposalFacts {
     judgement: judged.none,
     inForce: { drift: undefined, applyingDone: false, adopted: undefined },
     guard: { kind: 'keep' },
+    closed: false,
     allowedUntil: undefined,
     shadow: undefined,
     watched: undefined,

@@ -69,6 +69,7 @@ export const fullProposalStatus: Whole<NonNullable<PolicyProposal['status']>> = 
   notBefore: time,
   applying: { kind: 'Restore', target: revision, by: 'alice', reason: 'the shop is down', startedAt: time },
   enforced: revision,
+  lastRevision: 4,
   revisions: [{ ...revision, revision: 0, policies: '', digest: '', approvedBy: [], baseline: [] }],
   drift: { policy: 'nanoseg-cart', message: 'spec.ingress was edited', since: time },
   deviations: [

@@ -195,6 +195,11 @@ export const proposalStatusSchema = schemaOf<ProposalStatus>()(
       .describe('The change under way.'),
     enforced: revision.exactOptional().describe('What is in force.'),
     revisions: z.array(revision).describe('What was in force before, newest first, at most 10.'),
+    lastRevision: z
+      .int()
+      .min(0)
+      .exactOptional()
+      .describe('The highest number that a revision of this proposal ever had; none is given twice.'),
     seal: z
       .object({
         since: timeText.describe('Since when this record is kept without a gap; decisions before that are void.'),
