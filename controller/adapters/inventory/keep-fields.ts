@@ -75,6 +75,16 @@ const keptFields: ReadonlyMap<string, Kept> = new Map(
  * stay whole but for their managed fields. Reading the result gives the same cluster.
  */
 export function keepFields(object: KubernetesObject): KubernetesObject {
+  if (slimmed.has(object)) return object;
+  const slim = slimOf(object);
+  slimmed.add(slim);
+  return slim;
+}
+
+/** A feed slims what it lists page by page, and the inventory does not know who feeds it. */
+const slimmed = new WeakSet<KubernetesObject>();
+
+function slimOf(object: KubernetesObject): KubernetesObject {
   const kind = `${groupOf(object.apiVersion)}/${object.kind}`;
   const kept = keptFields.get(kind);
   if (kept === undefined) return withoutManagedFields(object);
