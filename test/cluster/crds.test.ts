@@ -128,7 +128,7 @@ clusterTest('kubectl get shows a table by short name, plural and category', asyn
   t.regex(table, /\ndeployment-cart +Enforced +2 +Amend +99\.7% +51 +2 +\S+\n/);
   t.regex(
     await get('polapp'),
-    /^NAME +PROPOSAL +DECISION +USER +COUNTED +AGE\n\S+ +deployment-cart +Approve +alice +false +\S+\n/,
+    /^NAME +PROPOSAL +DECISION +USER +COUNTED +CLAIMED-BY +AGE\n\S+ +deployment-cart +Approve +alice +false +alice +\S+\n/,
   );
   t.regex(await get('segprof'), /^NAME +MODE +AGE\ndefault +enforce +\S+\n/);
   t.regex(await get('segmentationprofiles', '-o', 'wide'), /\ndefault +enforce +True +\S+\n/);
