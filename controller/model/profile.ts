@@ -169,8 +169,6 @@ export type SourceState = (typeof sourceStates)[number];
 export const profileConditionTypes = [
   /** The spec can be used; where it cannot, the namespace is only observed. */
   'Valid',
-  /** The kill switch is thrown: nothing is written. */
-  'Stopped',
 ] as const;
 
 export type ProfileCondition = Omit<Condition, 'type'> & { readonly type: (typeof profileConditionTypes)[number] };
