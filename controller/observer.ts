@@ -178,9 +178,15 @@ export class Observer {
     const cluster = this.#view.cluster();
     const observed = this.#ingest?.observed ?? { apiServer: [], nodes: [] };
     const addresses = JSON.stringify(observed);
-    if (this.#observed?.of !== cluster || this.#observed.addresses !== addresses) {
-      this.#observed = { of: cluster, addresses, cluster: withObserved(cluster, observed) };
-    }
+    const known = this.#observed;
+    if (known?.of === cluster && known.addresses === addresses) return known.cluster;
+    const made = withObserved(cluster, observed);
+    const same =
+      known?.addresses === addresses &&
+      (['nodes', 'apiServer', 'cidrs'] as const).every((part) => known.of[part] === cluster[part]);
+    // the very same values where nothing of them changed, so that nobody has to make of them anew what was made
+    const { apiServer, cidrs } = same ? known.cluster : made;
+    this.#observed = { of: cluster, addresses, cluster: { ...made, apiServer, cidrs } };
     return this.#observed.cluster;
   }
 

@@ -108,7 +108,8 @@ export class ProposalReconciler {
         verify: (where, spec) => this.#parts.verifyStamp(where, spec),
         change: standing.change,
         attempts: standing.attempts.length,
-        namespaceLabels: this.#labelsOf(namespace),
+        // the cluster as it is now is dear while pods come and go, and only these rules ask
+        namespaceLabels: profile.approvals.automatic.length > 0 ? this.#labelsOf(namespace) : {},
         edited: standing.author === 'edited',
       }),
     );

@@ -1,5 +1,6 @@
 import { serviceTargetFinder } from '../../attribution/service-targets.ts';
 import type { Cluster, Pod } from '../../model/cluster.ts';
+import type { NetworkPolicy } from '../../model/network-policy.ts';
 import type { Problem } from '../../model/problem.ts';
 import { parseWorkloadKey } from '../../model/workload.ts';
 import type { ClusterReading } from '../../ports.ts';
@@ -61,12 +62,7 @@ export function assembleCluster(
       template ? [{ root: findRoot(ref, template.labels), shape: template }] : [],
     ),
   ];
-  const policies = objects.filter(isNetworkPolicy).flatMap((object) => {
-    const reading = remembered(object, networkPolicyFromObject, () => networkPolicyFromObject(object));
-    if ('policy' in reading) return [reading.policy];
-    problems.push(...reading.problems);
-    return [];
-  });
+  const policies = policiesOf(objects, problems);
   const ended = readGonePods(gone, findRoot, nodeIps);
   return {
     namespaces: namespacesOf(
@@ -82,12 +78,27 @@ export function assembleCluster(
     pods: ended.length === 0 ? pods : [...pods, ...ended].sort(byNameAndStart),
     nodes: nodes.sort(byName),
     services,
-    policies: policies.sort((a, b) => byName(a.metadata, b.metadata)),
+    policies,
     webhooks: webhooksOf(objects, servicesByName, findTargets, problems),
     exposures: exposuresOf(objects, servicesByName, shapes, findTargets, problems),
     apiServer: apiServerBehind(backends),
     cidrs: clusterCidrsOf(objects, nodes, pods, problems),
   };
+}
+
+/** The same cluster with the policies that there are now: all else stays the very same value, which is dear to make. */
+export function withPoliciesOf(cluster: Cluster, objects: Iterable<LocatedObject>, problems: Problem[]): Cluster {
+  return { ...cluster, policies: policiesOf([...objects], problems) };
+}
+
+function policiesOf(objects: readonly LocatedObject[], problems: Problem[]): NetworkPolicy[] {
+  const policies = objects.filter(isNetworkPolicy).flatMap((object) => {
+    const reading = remembered(object, networkPolicyFromObject, () => networkPolicyFromObject(object));
+    if ('policy' in reading) return [reading.policy];
+    problems.push(...reading.problems);
+    return [];
+  });
+  return policies.sort((a, b) => byName(a.metadata, b.metadata));
 }
 
 const clusterScoped: ReadonlySet<string> = new Set([

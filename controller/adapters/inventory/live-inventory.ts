@@ -8,7 +8,7 @@ import type { Problem } from '../../model/problem.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { Clock, ClusterView, NamespaceProfile, ObjectSink, ViewChange } from '../../ports.ts';
 import { parseApproval, parseProposal } from '../resources/parse-resources.ts';
-import { assembleCluster, namespaceOf } from './cluster-from-objects.ts';
+import { assembleCluster, namespaceOf, withPoliciesOf } from './cluster-from-objects.ts';
 import { keepFields } from './keep-fields.ts';
 import { LiveObjects, type ObjectChange } from './live-objects.ts';
 import { isRecord, type LocatedObject, remembered } from './located-object.ts';
@@ -44,7 +44,9 @@ export class LiveInventory implements ClusterView {
   readonly #profiles: ProfilesInForce;
   readonly #unreadable = new Map<string, Problem>();
   readonly #listeners = new Set<(change: ViewChange) => void>();
-  #assembled: { readonly cluster: Cluster; readonly problems: readonly Problem[] } | undefined;
+  #assembled: Assembled | undefined;
+  /** The latest one, where nothing but policies changed since. */
+  #withOldPolicies: Assembled | undefined;
   #ranged: { readonly of: Cluster; readonly by: Profile['clusterCidrs']; readonly cluster: Cluster } | undefined;
   #proposalList: readonly PolicyProposal[] | undefined;
   #approvalList: readonly PolicyApproval[] | undefined;
@@ -72,7 +74,8 @@ export class LiveInventory implements ClusterView {
     // a profile that breaks must not turn the cluster's own addresses into outside ones
     const by = problem === undefined ? profile.clusterCidrs : (known?.by ?? profile.clusterCidrs);
     if (known !== undefined && known.of === cluster && isDeepStrictEqual(known.by, by)) return known.cluster;
-    const ranged = withCidrs(cluster, by);
+    const same = known !== undefined && known.of.cidrs === cluster.cidrs && isDeepStrictEqual(known.by, by);
+    const ranged = same ? { ...cluster, cidrs: known.cluster.cidrs } : withCidrs(cluster, by);
     this.#ranged = { of: cluster, by, cluster: ranged };
     return ranged;
   }
@@ -139,8 +142,15 @@ export class LiveInventory implements ClusterView {
     return () => this.#listeners.delete(listener);
   }
 
-  #assemble(): { readonly cluster: Cluster; readonly problems: readonly Problem[] } {
+  #assemble(): Assembled {
     if (this.#assembled !== undefined) return this.#assembled;
+    const former = this.#withOldPolicies;
+    this.#withOldPolicies = undefined;
+    if (former !== undefined) {
+      const faults: Problem[] = [];
+      const cluster = withPoliciesOf(former.cluster, this.#objects.ofKind('NetworkPolicy'), faults);
+      if (faults.length === 0) return (this.#assembled = { cluster, problems: former.problems });
+    }
     const problems: Problem[] = [];
     const cluster = assembleCluster(this.#objects.all(), this.#objects.gone(), problems);
     return (this.#assembled = { cluster, problems });
@@ -208,7 +218,7 @@ export class LiveInventory implements ClusterView {
     switch (kind) {
       case 'NetworkPolicy':
         this.#policyList = undefined;
-        return content ? [this.#clusterChanged(), { kind: 'policy', namespace, name }] : [];
+        return content ? [this.#policiesChanged(namespace), { kind: 'policy', namespace, name }] : [];
       case 'Namespace': {
         const stopChanged = stopReason(before?.body) !== stopReason(after?.body);
         const rest = before && after && isDeepStrictEqual(unannotated(before), unannotated(after));
@@ -225,8 +235,18 @@ export class LiveInventory implements ClusterView {
     return { kind, namespace, name };
   }
 
+  #policiesChanged(namespace: string): ViewChange {
+    const former = this.#assembled ?? this.#withOldPolicies;
+    const change = this.#clusterChanged();
+    // a namespace that is known by its policies alone comes and goes with them, as do the problems of policies
+    const alone = this.#objects.get('Namespace', '', namespace) !== undefined && !former?.problems.some(isOfPolicy);
+    this.#withOldPolicies = alone ? former : undefined;
+    return change;
+  }
+
   #clusterChanged(): ViewChange {
     this.#assembled = undefined;
+    this.#withOldPolicies = undefined;
     return { kind: 'cluster' };
   }
 
@@ -256,6 +276,15 @@ export class LiveInventory implements ClusterView {
     const distinct = new Map(changes.map((change) => [JSON.stringify(change), change]));
     for (const change of distinct.values()) for (const listener of this.#listeners) listener(change);
   }
+}
+
+interface Assembled {
+  readonly cluster: Cluster;
+  readonly problems: readonly Problem[];
+}
+
+function isOfPolicy({ where }: Problem): boolean {
+  return where.includes('NetworkPolicy');
 }
 
 interface Named {

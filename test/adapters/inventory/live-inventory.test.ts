@@ -399,6 +399,23 @@ test('policies are told as they are stored, and are in the cluster', (t) => {
   t.deepEqual([inventory.networkPolicies(), inventory.cluster().policies], [[], []]);
 });
 
+test('where a policy changes, all else of the cluster is the very same value', (t) => {
+  const shop = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } } as KubernetesObject;
+  const { inventory } = live(shop, web, policy('first'));
+  const before = inventory.cluster();
+  inventory.sink.upsert(policy('second'));
+  inventory.sink.remove(ref('NetworkPolicy', 'first'));
+  const after = inventory.cluster();
+  t.not(after, before);
+  const { policies, ...rest } = after;
+  const { policies: _, ...former } = before;
+  t.deepEqual(
+    policies.map(({ metadata }) => metadata.name),
+    ['second'],
+  );
+  for (const [part, value] of Object.entries(rest)) t.is(value, former[part as keyof typeof former], part);
+});
+
 test("ranges of the cluster's profile are in the cluster", (t) => {
   const { inventory } = live(web);
   const before = inventory.cluster();
