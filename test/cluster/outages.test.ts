@@ -98,11 +98,19 @@ clusterTest('the API server is gone while policies are in force: they stay, and 
   await shop.until(t, 'cart', () =>
     recorder.events.some(({ type, object }) => type === 'ADDED' && object.metadata.name === 'nanoseg-cart'),
   );
+  // not even who it belongs to can be read off it any more
+  const stripped = '{"metadata":{"labels":null,"annotations":null},"spec":{"ingress":[{}]}}';
+  const patch = ['patch', 'networkpolicy', 'nanoseg-db', '-n', 'shop', '--type=merge', '-p', stripped];
+  t.is((await api().kubectl('carol', ...patch)).code, 0);
+  await shop.until(t, 'db', () => recorder.events.length === 4);
   await recorder.close();
   t.deepEqual(
     recorder.events.map(({ type, object }) => `${type} ${object.metadata.name}`),
-    ['DELETED nanoseg-cart', 'ADDED nanoseg-cart'],
+    ['DELETED nanoseg-cart', 'ADDED nanoseg-cart', 'MODIFIED nanoseg-db', 'MODIFIED nanoseg-db'],
   );
+  const restored = recorder.events.at(-1)?.object;
+  t.is(restored?.metadata.annotations?.['nanoseg.io/proposal'], 'deployment-db');
+  t.not(restored?.spec.ingress?.[0]?.from, undefined);
   t.is(controller.exited(), undefined);
 });
 

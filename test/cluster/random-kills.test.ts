@@ -72,33 +72,36 @@ class People {
     const deed = this.#random();
     if (deed < 0.2) await this.#traffic();
     else if (proposal?.status === undefined) return;
-    else if (deed < 0.7) await this.#decide(workload, proposal);
+    else if (deed < 0.7) await this.#consider(workload, proposal);
     else if (deed < 0.8) await this.#edit(proposal);
     else await this.#tamper(workload);
   }
 
   /** One decision that makes sense now, or none. */
-  async #decide(workload: string, { status }: PolicyProposal): Promise<void> {
+  async #consider(workload: string, { status }: PolicyProposal): Promise<void> {
     const digest = status?.digest ?? '';
     const enforced = status?.enforced?.digest;
     const dice = this.#random();
     if (enforced !== digest && status?.state === 'Ready') {
-      return this.decide(workload, dice < 0.9 ? 'Approve' : 'Reject', digest);
-    }
-    if ((status?.state === 'RolledBack' || status?.state === 'Rejected') && dice < 0.4) {
-      return this.decide(workload, 'Approve', digest);
-    }
-    if (enforced !== undefined && dice < 0.2) {
-      return this.decide(workload, dice < 0.14 ? 'Rollback' : 'Retire', enforced);
+      await this.decide(workload, dice < 0.9 ? 'Approve' : 'Reject', digest);
+    } else if ((status?.state === 'RolledBack' || status?.state === 'Rejected') && dice < 0.4) {
+      await this.decide(workload, 'Approve', digest);
+    } else if (enforced !== undefined && dice < 0.2) {
+      await this.decide(workload, dice < 0.14 ? 'Rollback' : 'Retire', enforced);
     }
   }
 
-  async decide(workload: string, decision: Decision, digest: string): Promise<void> {
+  /** False: it was not stored, as nobody could stamp it at that moment. */
+  async decide(workload: string, decision: Decision, digest: string): Promise<boolean> {
     const { status, body } = await shop.decideOn(this.#oneOf(['alice', 'bob']), workload, decision, digest);
-    if (status !== 201) return this.#note(`${decision} refused with ${status}`);
+    if (status !== 201) {
+      this.#note(`${decision} refused with ${status}`);
+      return false;
+    }
     const at = Number(body.metadata.resourceVersion);
     this.deeds.decisions.push({ proposal: `deployment-${workload}`, digest, decision, at });
     this.#note(decision);
+    return true;
   }
 
   /** A new connection, and more of a known one. */
@@ -247,13 +250,21 @@ async function settle(t: ExecutionContext, people: People, workload: string): Pr
     const proposal = (await shop.proposal(workload)) as PolicyProposal;
     const { status, spec, metadata } = proposal;
     if (status?.state === 'Enforced' && status.applying === undefined && status.drift === undefined) return;
-    if (Date.now() > deadline) throw new Error(`${workload} is not settled: ${JSON.stringify(status, undefined, 1)}`);
+    if (Date.now() > deadline) {
+      const all = await api().asAdmin.list<PolicyApproval & KubernetesObject>('PolicyApproval', 'shop');
+      const about = all.filter((one) => one.spec.proposal === metadata.name && one.spec.digest === status?.digest);
+      t.log(JSON.stringify({ notBefore: status?.notBefore, done: [...people.done], about }, undefined, 1));
+      throw new Error(`${workload} is not settled: ${status?.state}, ${status?.message}`);
+    }
     if (status === undefined || spec.policies === '' || status.observedGeneration !== metadata.generation) continue;
     if (status.state === 'Invalid') {
       await api().asAdmin.update({ ...proposal, spec: { ...spec, policies: '' } });
-    } else if (status.state !== 'Enforced' && !decided.has(status.digest)) {
-      decided.add(status.digest);
-      await people.decide(workload, 'Approve', status.digest);
+      continue;
+    }
+    // what somebody else decided meanwhile makes an approval void
+    const asked = `${status.digest} ${status.notBefore}`;
+    if (status.state !== 'Enforced' && !decided.has(asked)) {
+      if (await people.decide(workload, 'Approve', status.digest)) decided.add(asked);
     }
   }
 }

@@ -14,7 +14,7 @@ export interface ObjectStoreOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The API server as an ObjectStore: plain JSON both ways, without `managedFields` in what it answers. */
+/** The API server as an ObjectStore: plain JSON both ways; of `managedFields` only a policy has its managers. */
 export function createKubernetesObjectStore(client: KubeClient, options: ObjectStoreOptions = {}): ObjectStore {
   return new KubernetesObjectStore(client, options);
 }
@@ -51,7 +51,7 @@ class KubernetesObjectStore implements ObjectStore {
       namespace,
       signal: this.#signal,
       restart: () => objects.splice(0),
-      page: (items) => objects.push(...(items.map(withoutManagedFields) as Type[])),
+      page: (items) => objects.push(...(items.map((item) => slimmed(item, kind)) as Type[])),
     });
     return objects;
   }
@@ -118,7 +118,7 @@ class KubernetesObjectStore implements ObjectStore {
 
   async #send<Body>(request: KubeRequest): Promise<Body> {
     const object = await this.#client.request<Body>({ ...request, signal: this.#signal });
-    return withoutManagedFields(object);
+    return slimmed(object);
   }
 
   async #path(kind: string, namespace: string | undefined, name?: string): Promise<string> {
@@ -145,8 +145,13 @@ function isGone(error: unknown): boolean {
   return error instanceof ClusterError && error.code === 'NotFound' && !(error instanceof KindNotServed);
 }
 
-function withoutManagedFields<Value>(value: Value): Value {
-  const metadata = (value as { metadata?: { managedFields?: unknown } } | null)?.metadata;
-  if (metadata !== undefined) delete metadata.managedFields;
+/** Items of a list do not say their kind. Whose a policy is can be seen when all its marks are gone: by who wrote to it. */
+function slimmed<Value>(value: Value, kindOfItem?: string): Value {
+  const object = value as { kind?: string; metadata?: { managedFields?: readonly { manager?: string }[] } } | null;
+  const metadata = object?.metadata;
+  if (metadata?.managedFields === undefined) return value;
+  if ((object?.kind ?? kindOfItem) === 'NetworkPolicy') {
+    metadata.managedFields = metadata.managedFields.map(({ manager = '' }) => ({ manager }));
+  } else delete metadata.managedFields;
   return value;
 }
