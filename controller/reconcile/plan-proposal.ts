@@ -61,7 +61,8 @@ export function planProposal(facts: ProposalFacts): ProposalPlan {
   const { status: former } = facts.proposal;
   const repair = operation === undefined && former?.applying === undefined ? repairOf(facts, verdict) : undefined;
   const before =
-    operation === undefined || former?.applying !== undefined
+    // what is resumed is stored already; what takes its place is not
+    operation === undefined || operation === former?.applying
       ? undefined
       : {
           ...statusOf(facts, standstill(facts, former?.state ?? 'Approved', operationWords(operation)), false),
@@ -280,7 +281,8 @@ function repairOf({ inForce, profile, stopped }: ProposalFacts, { enforced }: Ve
 function statusOf(facts: ProposalFacts, verdict: Verdict, repaired: boolean): ProposalStatus {
   const { proposal, standing, newer, inForce, nowMs } = facts;
   const former = proposal.status;
-  const drift = repaired || inForce.drift === undefined ? undefined : inForce.drift;
+  // what is written now takes the place of whatever somebody made of it
+  const drift = repaired || verdict.operation !== undefined ? undefined : inForce.drift;
   const sameRevision = verdict.enforced !== undefined && verdict.enforced.revision === former?.enforced?.revision;
   const deviations = sameRevision ? mergedDeviations(former.deviations, facts.watched) : [];
   const live = liveOf(former?.live, facts.shadow, standing.digest, nowMs);

@@ -241,6 +241,14 @@ test('an apply that was cut short before any policy was written needs a valid ap
   t.deepEqual(still.operation, begun.operation);
 });
 
+test('what takes the place of something unfinished is stored before it is begun', (t) => {
+  const begun = planProposal(factsOf({ proposal: proposal(enforced()), judgement: judged.approved }));
+  t.is(begun.before?.applying?.kind, 'Apply');
+  const taken = planProposal(factsOf({ proposal: proposal(begun.before), judgement: judged.retire }));
+  t.is(taken.operation?.kind, 'Retire');
+  t.deepEqual(taken.before?.applying, taken.operation);
+});
+
 test('a rollback that was cut short is finished in any case', (t) => {
   const begun = planProposal(
     factsOf({ proposal: proposal(enforced()), standing: inForceStanding, judgement: judged.rollback }),
