@@ -7,15 +7,24 @@ const outcomes = ['done', 'after', 'retry', 'stop'] as const;
 /** What Prometheus is told. All series exist at zero before they move; labels are bounded: states, actions, sources. */
 export class ControllerMetrics {
   readonly #registry = new Registry();
-  readonly #reconciled = this.#counter('nanoseg_reconcile_total', 'Reconciliations of proposals by outcome', ['outcome']);
-  readonly #happened = this.#counter('nanoseg_audit_records_total', 'What happened, by action of the audit log', ['action']);
+  readonly #reconciled = this.#counter('nanoseg_reconcile_total', 'Reconciliations of proposals by outcome', [
+    'outcome',
+  ]);
+  readonly #happened = this.#counter('nanoseg_audit_records_total', 'What happened, by action of the audit log', [
+    'action',
+  ]);
   readonly #proposals = this.#gauge('nanoseg_proposals', 'Proposals by state', ['state']);
   readonly #flows = this.#gauge('nanoseg_flows', 'Flows counted since the start, by source', ['source']);
-  readonly #rejected = this.#gauge('nanoseg_flow_records_rejected', 'Flow records that could not be used, by source', ['source']);
+  readonly #rejected = this.#gauge('nanoseg_flow_records_rejected', 'Flow records that could not be used, by source', [
+    'source',
+  ]);
   readonly #connections = this.#gauge('nanoseg_graph_connections', 'Distinct connections in the traffic graph');
   readonly #leader = this.#gauge('nanoseg_leader', '1 while this replica may write');
   readonly #queue = this.#gauge('nanoseg_queue_keys', 'Proposals waiting to be looked at');
-  readonly #wouldDeny = this.#gauge('nanoseg_would_deny', 'Live connections that proposals would deny, over all of them');
+  readonly #wouldDeny = this.#gauge(
+    'nanoseg_would_deny',
+    'Live connections that proposals would deny, over all of them',
+  );
   readonly #unsaved = this.#gauge('nanoseg_notifications_dropped', 'Notifications that could not be delivered');
   readonly #approval = new Histogram({
     name: 'nanoseg_approval_to_stored_seconds',
