@@ -25,7 +25,7 @@ export function errorOfReply(status: number, retryAfter: string | undefined, bod
 /** What an ERROR event of a watch or the body of a refusal means. */
 export function errorOfStatus(status: ApiStatus, retryAfterMs?: number): ClusterError {
   const { code = 500, reason, message = `the server answered ${code}` } = status;
-  return new ClusterError(codeOf(code, reason), wordsOf(code, message), { status: code, retryAfterMs });
+  return new ClusterError(codeOf(code, reason, message), wordsOf(code, message), { status: code, retryAfterMs });
 }
 
 export function isStatus(value: unknown): value is ApiStatus {
@@ -48,8 +48,12 @@ function retryAfterMs(header: string | undefined): number | undefined {
   return header !== undefined && Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }
 
-function codeOf(status: number, reason: string | undefined): ClusterErrorCode {
+/** Servers that do not know a field of what is applied take that for an error of their own, with status 500. */
+const unknownField = /^failed to create typed patch object/;
+
+function codeOf(status: number, reason: string | undefined, message = ''): ClusterErrorCode {
   if (reason === 'AlreadyExists') return 'AlreadyExists';
+  if (unknownField.test(message)) return 'Invalid';
   switch (status) {
     case 401:
       return 'Unauthorized';
