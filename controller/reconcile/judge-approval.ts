@@ -260,7 +260,7 @@ function untimeliness(
   time: string,
   question: ApprovalQuestion,
 ): Ignored | undefined {
-  const { nowMs, notBefore, createdMs, knownSinceMs, enforcedSinceMs } = question;
+  const { nowMs, notBefore, createdMs, knownSinceMs, digest, enforcedDigest, enforcedSinceMs } = question;
   if (timeMs > nowMs + clockSkewMs) {
     const now = new Date(nowMs).toISOString();
     const because = `it was given on ${time}, and it is ${now}: a clock is wrong by more than ${clockSkewMs / 60_000} minutes`;
@@ -275,6 +275,15 @@ function untimeliness(
   if (knownSinceMs !== undefined && timeMs <= knownSinceMs) {
     const since = new Date(knownSinceMs).toISOString();
     return { because: `it was given on ${time}, and what became of the proposal is only known since ${since}` };
+  }
+  if (
+    decision === 'Approve' &&
+    enforcedSinceMs !== undefined &&
+    timeMs < enforcedSinceMs &&
+    digest !== enforcedDigest
+  ) {
+    const since = new Date(enforcedSinceMs).toISOString();
+    return { because: `it was given on ${time}, and another version came into force since, on ${since}` };
   }
   const takesBack = decision === 'Rollback' || decision === 'Retire';
   if (takesBack && enforcedSinceMs !== undefined && timeMs < enforcedSinceMs) {

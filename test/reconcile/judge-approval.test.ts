@@ -168,6 +168,12 @@ const worthless: readonly {
     parts: { notBefore: at(-30) },
   },
   {
+    claim: 'of a text that stood there before, and stands there again after another came into force',
+    approval: decided({ minutes: -60 }),
+    because: /another version came into force since/,
+    parts: { enforcedSinceMs: Date.parse(at(-30)) },
+  },
+  {
     claim: 'that would take back what came into force only later',
     approval: decided({ minutes: -60, spec: { decision: 'Rollback', digest: inForce } }),
     because: /before what it would take back came into force/,
