@@ -13,7 +13,7 @@ export async function loadEvaluator(directory: string, cni: CniName, terminal: T
   if (problems.length > 0) throw new InputError(problems);
   warnOfOtherPolicies(otherPolicies, terminal);
   const index = indexCluster(cluster);
-  return evaluator(index, compilePolicies(index, cluster.policies), cniProfile(cni));
+  return evaluator(index, compilePolicies(index, cluster.policies), cniProfile(cni, cluster));
 }
 
 /** What a person can do about answers that are unknown. */

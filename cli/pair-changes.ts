@@ -24,6 +24,6 @@ export function pairChanges(
   );
   const index = indexCluster(cluster);
   const under = (policies: readonly NetworkPolicy[]) =>
-    evaluator(index, compilePolicies(index, policies), cniProfile(cni));
+    evaluator(index, compilePolicies(index, policies), cniProfile(cni, index.cluster));
   return [...under([...staying, ...proposed]).differenceFrom(under(cluster.policies))];
 }

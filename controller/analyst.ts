@@ -200,7 +200,7 @@ export class Analyst {
     const connections = this.#traffic;
     this.#habits ??= habitsIn(connections);
     const suspicionOf = suspicionJudge(cluster, this.#habits, profile);
-    const cni = cniProfile(profile.cni);
+    const cni = cniProfile(profile.cni, cluster);
     let learning: Learning | undefined;
     return {
       profile,

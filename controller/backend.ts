@@ -35,6 +35,8 @@ export interface Backend {
   /** Undefined: nobody but nanoseg and who is trusted with the files writes here. */
   readonly sealing: Sealing | undefined;
   readonly controllerUser: string | undefined;
+  /** Whether what is behind it stores port ranges of policies; undefined: not known. */
+  readonly portRanges: boolean | undefined;
   /** What does not work now, while all else goes on. */
   readonly degraded: () => readonly Problem[];
   /** What runs beside the loop, on every replica. Rejects only for bugs. */

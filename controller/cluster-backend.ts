@@ -14,6 +14,7 @@ import { createLeaseLeadership } from './adapters/kubernetes/lease-leadership.ts
 import { createKubernetesFeed } from './adapters/kubernetes/object-feed.ts';
 import { createKubernetesObjectStore } from './adapters/kubernetes/object-store.ts';
 import { ownIdentity } from './adapters/kubernetes/own-identity.ts';
+import { storesPortRanges } from './adapters/kubernetes/server-version.ts';
 import { MemoryConnectionStore } from './adapters/memory/memory-connection-store.ts';
 import { SqliteConnectionStore } from './adapters/sqlite/sqlite-connection-store.ts';
 import { systemClock } from './adapters/system-clock.ts';
@@ -30,6 +31,7 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
   const client = createKubeClient({ kubeconfig: config.kubeconfig, context: config.context, namespace, version });
   const store = createKubernetesObjectStore(client);
   const controllerUser = await persist(() => ownIdentity(client), signal, log);
+  const portRanges = await persist(() => storesPortRanges(client), signal, log);
   const faults = new Map<string, Problem>();
   const faulty = (what: string, error: Error) => {
     const found = problem('NotPermitted', `${what} cannot be written: ${error.message}`);
@@ -100,6 +102,7 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
     verifyStamp: (where, spec) => verifyStamp(where, spec, keys.verificationKeys()),
     sealing: keySealing(keys),
     controllerUser,
+    portRanges,
     degraded: () => [...faults.values(), ...(webhook?.degraded() ?? [])],
     run: async (running) => {
       const keep = keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed'));

@@ -13,10 +13,11 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   const stop = new AbortController();
   const running = AbortSignal.any([signal, stop.signal]);
   const metrics = new ControllerMetrics();
-  const view = new LiveInventory({ ownNamespace: config.ownNamespace, clock: systemClock });
   const backend = await (config.workspace === undefined
     ? clusterBackend(parts, running)
     : workspaceBackend(config.workspace, parts));
+  const { portRanges } = backend;
+  const view = new LiveInventory({ ownNamespace: config.ownNamespace, clock: systemClock, portRanges });
   let synced = false;
   void view.synced.then(() => (synced = true));
   const health =

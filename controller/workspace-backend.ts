@@ -27,6 +27,7 @@ export async function workspaceBackend(root: string, { log }: ControllerParts): 
     verifyStamp: () => 'stamped approvals need an API server; nobody can check this one here',
     sealing: undefined,
     controllerUser: 'nanoseg',
+    portRanges: undefined,
     degraded: () => [],
     run: async () => undefined,
     close: async () => undefined,

@@ -20,6 +20,8 @@ export interface Cluster {
   readonly exposures: readonly Exposure[];
   readonly apiServer: ApiServer;
   readonly cidrs: ClusterCidrs;
+  /** Whether the API server stores port ranges (endPort) of policies, as those from 1.22 on do; undefined: nobody says. */
+  readonly portRanges?: boolean | undefined;
 }
 
 export interface Namespace {

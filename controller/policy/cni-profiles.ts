@@ -1,3 +1,4 @@
+import type { Cluster } from '../model/cluster.ts';
 import type { CniName } from '../model/profile.ts';
 
 /** `unknown`: the answer differs by version or setting of the plugin, or no source that we trust says it. */
@@ -140,6 +141,8 @@ const profiles: { readonly [Name in CniName]: Omit<CniProfile, 'name'> } = {
   },
 };
 
-export function cniProfile(name: CniName): CniProfile {
-  return { name, ...profiles[name] };
+/** What holds in a cluster with this plugin: no plugin honours a range that the API server does not store. */
+export function cniProfile(name: CniName, { portRanges }: Pick<Cluster, 'portRanges'> = {}): CniProfile {
+  const profile = { name, ...profiles[name] };
+  return portRanges === false ? { ...profile, endPort: 'no' } : profile;
 }

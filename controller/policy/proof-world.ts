@@ -25,7 +25,7 @@ export interface ProofWorld {
 
 /** `policies` are those of the cluster; nanoseg's own are left out, because a proposal takes their place. */
 export function proofWorld(index: ClusterIndex, policies: readonly NetworkPolicy[], profile: Profile): ProofWorld {
-  const cni = cniProfile(profile.cni);
+  const cni = cniProfile(profile.cni, index.cluster);
   const inForce = policies.filter(({ metadata }) => !isManaged(metadata.labels ?? {}));
   const { namespaces, nodes, apiServer } = index.cluster;
   const selected = new Map<string, readonly string[]>();

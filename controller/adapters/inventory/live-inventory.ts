@@ -22,6 +22,8 @@ export interface LiveInventoryOptions {
   readonly clock: Clock;
   /** How long pods that are gone stay known, for flows that come late. @default one hour */
   readonly goneForMs?: number;
+  /** Whether the API server stores port ranges of policies; undefined: not known. */
+  readonly portRanges?: boolean | undefined;
 }
 
 /** An object as it is stored, and what was read of it. */
@@ -44,6 +46,7 @@ export class LiveInventory implements ClusterView {
   readonly #profiles: ProfilesInForce;
   readonly #unreadable = new Map<string, Problem>();
   readonly #listeners = new Set<(change: ViewChange) => void>();
+  readonly #portRanges: boolean | undefined;
   #assembled: Assembled | undefined;
   /** The latest one, where nothing but policies changed since. */
   #withOldPolicies: Assembled | undefined;
@@ -53,7 +56,8 @@ export class LiveInventory implements ClusterView {
   #approvalsByProposal: ReadonlyMap<string, readonly PolicyApproval[]> | undefined;
   #policyList: readonly NetworkPolicy[] | undefined;
 
-  constructor({ ownNamespace, clock, goneForMs = 3_600_000 }: LiveInventoryOptions) {
+  constructor({ ownNamespace, clock, goneForMs = 3_600_000, portRanges }: LiveInventoryOptions) {
+    this.#portRanges = portRanges;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = promise;
     this.sink = {
@@ -152,7 +156,8 @@ export class LiveInventory implements ClusterView {
       if (faults.length === 0) return (this.#assembled = { cluster, problems: former.problems });
     }
     const problems: Problem[] = [];
-    const cluster = assembleCluster(this.#objects.all(), this.#objects.gone(), problems);
+    const assembled = assembleCluster(this.#objects.all(), this.#objects.gone(), problems);
+    const cluster = this.#portRanges === undefined ? assembled : { ...assembled, portRanges: this.#portRanges };
     return (this.#assembled = { cluster, problems });
   }
 
