@@ -103,6 +103,20 @@ clusterTest(
   },
 );
 
+clusterTest(
+  'what a controller recorded right before it was killed is not recorded again by the next one',
+  async (t) => {
+    const { log, reopen } = await openLog({ fullAt: 1_000 });
+    for (let i = 0; i < 9; i++) {
+      await log.append(recordOf(i));
+      const next = reopen();
+      await next.append(recordOf(i));
+      if (i > 0) await next.append(recordOf(i - 1));
+    }
+    t.like(await reopen().verify(), { intact: true, entries: 9 });
+  },
+);
+
 clusterTest('more at once than a ConfigMap holds is written all the same', async (t) => {
   const { log, reopen } = await openLog();
   const message = 'ü'.repeat(1_000);

@@ -71,6 +71,8 @@ export class ConfigMapAuditLog implements AuditLog {
   readonly #recent = new RecentRecords();
   /** The part that an append began in whose end is not known. */
   #unsureFrom: number | undefined;
+  /** The records of a part that is full, by id: it does not change any more. */
+  #full: { readonly part: number; readonly ids: ReadonlySet<string> } | undefined;
 
   constructor(options: ConfigMapAuditLogOptions) {
     const { store, namespace, clock, random, fullAt = 131_072, assertMayWrite = () => undefined } = options;
@@ -126,6 +128,7 @@ export class ConfigMapAuditLog implements AuditLog {
     // an attempt before may have been written, and others may have filled the part since
     this.#unsureFrom ??= stored.value.part;
     let part = this.#unsureFrom;
+    const filled = await this.#idsOfFullPart(part - 1);
     let there = await this.#readPart(part);
     let end = this.#endOfPart(there, part, undefined, stored.value, written);
     let partOfEnd = part;
@@ -140,7 +143,7 @@ export class ConfigMapAuditLog implements AuditLog {
     const fresh = new Map<string, AuditRecord>();
     for (const record of records) {
       const id = recordId(record);
-      if (!written.has(id) && !this.#recent.has(record)) fresh.set(id, record);
+      if (!written.has(id) && !filled.has(id) && !this.#recent.has(record)) fresh.set(id, record);
     }
     let text = '';
     for (const record of fresh.values()) {
@@ -154,6 +157,21 @@ export class ConfigMapAuditLog implements AuditLog {
       partOfEnd = part;
     }
     await this.#moveHead(stored.object, { ...end, part: partOfEnd });
+  }
+
+  /** A controller that was killed may have recorded, as the last thing in a part, what the next one is about to record. */
+  async #idsOfFullPart(part: number): Promise<ReadonlySet<string>> {
+    if (part < 0) return new Set();
+    if (this.#full?.part !== part) {
+      const ids = new Set<string>();
+      for (const { text, where } of linesOf(await this.#readPart(part), part)) {
+        const entry = entryAfter(startOf(text, where), text);
+        if (typeof entry === 'string') throw new AuditDamaged(where, entry);
+        ids.add(recordId(entry));
+      }
+      this.#full = { part, ids };
+    }
+    return this.#full.ids;
   }
 
   /** Checks the lines of one part, and notes their records. */
