@@ -57,6 +57,18 @@ export function encodeFlow(flow: Flow): string {
   });
 }
 
+/** One report of a loss as one line, as `encodeFlow`. */
+export function encodeLoss({ timeMs, source, node, events, kind }: FlowLoss): string {
+  return JSON.stringify({
+    [nanosegKey]: lossVersion,
+    time: new Date(timeMs).toISOString(),
+    source: source === 'nanoseg' ? undefined : source,
+    node: node === '' ? undefined : node,
+    events,
+    kind,
+  });
+}
+
 /** Reads nanoseg's own lines, flows and losses; a key that the schema does not know is refused, as it may be a misspelling. */
 export function nanosegLines(limits: FlowLimits): LineReader {
   return (line) =>

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { defaultFlowLimits } from '../../../controller/adapters/flow-file/flow-limits.ts';
-import { encodeFlow, nanosegLines } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
-import { type Flow, type FlowPeer, flowSourceKinds } from '../../../controller/model/flow.ts';
+import { encodeFlow, encodeLoss, nanosegLines } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
+import { type Flow, type FlowLoss, type FlowPeer, flowSourceKinds } from '../../../controller/model/flow.ts';
 import { jsonLines, readText } from './read-text.ts';
 import { flowFaults } from './strict-flow.ts';
 
@@ -58,6 +58,25 @@ test('a flow that was written and read again is the same flow', (t) => {
       const line = encodeFlow(original);
       t.false(line.includes('\n'));
       t.deepEqual(read(line, undefined), { kind: 'flow', flow: original });
+    }),
+  );
+});
+
+const loss: fc.Arbitrary<FlowLoss> = fc.record({
+  timeMs: fc.integer({ min: 0, max: Date.UTC(2199, 0, 1) }),
+  source: fc.constantFrom(...flowSourceKinds),
+  node: fc.oneof(fc.constant(''), name),
+  events: optional(fc.maxSafeNat()),
+  kind: fc.constantFrom('lost', 'unavailable', 'sampled'),
+});
+
+test('a loss that was written and read again is the same loss', (t) => {
+  const read = nanosegLines(defaultFlowLimits);
+  fc.assert(
+    fc.property(loss, (original) => {
+      const line = encodeLoss(original);
+      t.false(line.includes('\n'));
+      t.deepEqual(read(line, undefined), { kind: 'losses', losses: [original] });
     }),
   );
 });
