@@ -10,7 +10,7 @@ import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
 import { ingest, type IngestSummary } from '../controller/ingest.ts';
 import { type Cluster, withCidrs, withObserved } from '../controller/model/cluster.ts';
 import { counted } from '../controller/model/counted.ts';
-import { type FlowSourceKind, flowSourceKinds } from '../controller/model/flow.ts';
+import { type FlowFileFormat, flowFileFormats } from '../controller/adapters/flow-file/flow-file-format.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { type CniName, defaultProfile, type Profile } from '../controller/model/profile.ts';
 import { warnOfOtherPolicies } from './other-policies.ts';
@@ -26,7 +26,7 @@ export interface ObservationOptions {
   readonly profile?: string | undefined;
   /** Wins over the profile's. */
   readonly cni?: CniName | undefined;
-  readonly format?: FlowSourceKind | undefined;
+  readonly format?: FlowFileFormat | undefined;
   /** Anything that cannot be used ends the command. */
   readonly strict?: boolean | undefined;
 }
@@ -38,7 +38,7 @@ export function addObservationOptions(command: Command): Command {
     .requiredOption('--flows <file...>', 'files or directories of flows, plain, gzip or zstd; - for standard input')
     .addOption(
       new Option('--format <name>', 'format of the flow files, where it cannot be told by itself').choices(
-        flowSourceKinds,
+        flowFileFormats,
       ),
     )
     .option('--profile <file>', 'SegmentationProfile (docs/profile.md)')

@@ -2,7 +2,7 @@ import type { GraphDelta } from './graph/graph-delta.ts';
 import type { TrafficGraph } from './graph/traffic-graph.ts';
 import type { LiveIngest } from './live-ingest.ts';
 import { type Problem, problem } from './model/problem.ts';
-import type { Clock, ConnectionStore, IngestMemory, SourcePosition } from './ports.ts';
+import type { Clock, ConnectionStore, IngestMemory, SourcePosition, SourcePositions } from './ports.ts';
 
 export interface EvidenceKeeperOptions {
   readonly store: ConnectionStore;
@@ -25,8 +25,9 @@ export interface KeeperHealth {
 /** All that belongs together, taken at one moment. */
 interface Checkpoint {
   readonly changes: GraphDelta;
-  readonly positions: ReadonlyMap<string, SourcePosition>;
+  readonly positions: SourcePositions;
   readonly memory: IngestMemory;
+  readonly saved: readonly (() => void)[];
 }
 
 /** Saves are made early when so many connections changed, so that none of them takes long. */
@@ -73,7 +74,10 @@ export class EvidenceKeeper {
     return positions;
   }
 
-  /** Saves every so often until aborted; `close` saves the rest. Rejects only for bugs. */
+  /**
+   * Saves every so often until aborted, and at the next tick when somebody waits for it: all who do share one save.
+   * `close` saves the rest. Rejects only for bugs.
+   */
   async run(signal: AbortSignal): Promise<void> {
     for (let lastMs = this.#clock.now(); !signal.aborted; ) {
       try {
@@ -83,7 +87,9 @@ export class EvidenceKeeper {
         return;
       }
       const now = this.#clock.now();
-      if (now - lastMs < this.#flushMs && this.#graph.changedConnections < mostChanges) continue;
+      // a store that fails is not asked again at every tick
+      const isAwaited = this.#ingest.isAwaited && this.#failure === undefined;
+      if (now - lastMs < this.#flushMs && this.#graph.changedConnections < mostChanges && !isAwaited) continue;
       lastMs = now;
       await this.save();
     }
@@ -120,14 +126,15 @@ export class EvidenceKeeper {
     }
   }
 
-  async #write({ changes, positions, memory }: Checkpoint): Promise<void> {
+  async #write({ changes, positions, memory, saved }: Checkpoint): Promise<void> {
     await this.#store.save(changes, positions, memory);
     this.#pending = undefined;
+    for (const tell of saved) tell();
   }
 
   #take(): Checkpoint {
     const { delta, recent } = this.#graph.takeChanges();
-    const { positions, held, observed } = this.#ingest.checkpoint();
-    return { changes: delta, positions, memory: { recent, held, observed } };
+    const { positions, held, observed, saved } = this.#ingest.checkpoint();
+    return { changes: delta, positions, memory: { recent, held, observed }, saved };
   }
 }

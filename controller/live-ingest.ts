@@ -5,12 +5,23 @@ import type { Cluster } from './model/cluster.ts';
 import type { Endpoint, UnknownReason } from './model/endpoint.ts';
 import type { Flow } from './model/flow.ts';
 import type { Sighting } from './model/sighting.ts';
-import type { Clock, ClusterView, FlowBatch, FlowSource, IngestMemory, SourcePosition } from './ports.ts';
+import type {
+  Clock,
+  ClusterView,
+  FlowBatch,
+  FlowSource,
+  IngestMemory,
+  SourcePosition,
+  SourcePositions,
+} from './ports.ts';
+import { backoffMs } from './reconcile/backoff.ts';
 
 export interface LiveIngestOptions {
   readonly view: ClusterView;
   readonly graph: TrafficGraph;
   readonly clock: Clock;
+  /** In [0, 1), so that not everybody asks a source again at once that has failed them all. @default 1: the longest waits */
+  readonly random?: () => number;
   /** How long a flow waits for its owner to be known, counted from the flow. @default 2000 */
   readonly graceMs?: number;
   /** So many flows may wait at once. @default 10000 */
@@ -54,8 +65,9 @@ export interface IngestCounters {
 
 /** Addresses that a source named are kept up to this number. */
 const mostObserved = 10_000;
-const firstRetryMs = 1_000;
-const longestRetryMs = 60_000;
+const retries = { firstMs: 1_000, mostMs: 60_000 };
+/** A part of each wait that is not left to chance: a source is not asked again at once. */
+const leastWait = 0.5;
 /** After making the attribution anew, at least so many times as long is spent on flows. */
 const flowShare = 3;
 /** So many flows may wait for the attribution before sources have to wait too. */
@@ -72,11 +84,13 @@ export class LiveIngest {
   readonly #view: ClusterView;
   readonly #graph: TrafficGraph;
   readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #onSighting: ((sighting: Sighting) => void) | undefined;
   readonly #onCluster: ((cluster: Cluster) => void) | undefined;
   readonly #held: HeldFlows;
   readonly #health = new Map<string, SourceHealth>();
-  readonly #positions = new Map<string, SourcePosition>();
+  readonly #positions = new Map<string, SourcePosition | undefined>();
+  #awaited: (() => void)[] = [];
   readonly #unattributed = new Map<UnknownReason, number>();
   readonly #apiServer = new Set<string>();
   readonly #nodes = new Set<string>();
@@ -98,10 +112,11 @@ export class LiveIngest {
   #attributions = 0;
 
   constructor(options: LiveIngestOptions) {
-    const { view, graph, clock, graceMs = 2_000, mostHeld = 10_000, onSighting, onCluster } = options;
+    const { view, graph, clock, graceMs = 2_000, mostHeld = 10_000, onSighting, onCluster, random = () => 1 } = options;
     this.#view = view;
     this.#graph = graph;
     this.#clock = clock;
+    this.#random = random;
     this.#onSighting = onSighting;
     this.#onCluster = onCluster;
     this.#held = new HeldFlows(graceMs, mostHeld);
@@ -141,10 +156,17 @@ export class LiveIngest {
    * What must be saved together with the graph's changes, taken at the same moment: how far sources were read, and what is
    * known beside. Between two batches, so that all of a batch is in it or nothing.
    */
-  checkpoint(): { readonly positions: ReadonlyMap<string, SourcePosition> } & Omit<IngestMemory, 'recent'> {
+  checkpoint(): IngestCheckpoint {
     const positions = new Map(this.#positions);
     this.#positions.clear();
-    return { positions, held: this.#held.flows, observed: this.observed };
+    const saved = this.#awaited;
+    this.#awaited = [];
+    return { positions, held: this.#held.flows, observed: this.observed, saved };
+  }
+
+  /** Whether somebody waits for what was counted to be saved. */
+  get isAwaited(): boolean {
+    return this.#awaited.length > 0;
   }
 
   /**
@@ -192,9 +214,9 @@ export class LiveIngest {
       if (signal.aborted) return;
       if (failure === undefined) return this.#tell(source, 'ended', '');
       if (isFinal(failure)) return this.#tell(source, 'failed', failure.message);
-      const delayMs = Math.min(firstRetryMs * 2 ** failures, longestRetryMs);
+      const chance = leastWait + (1 - leastWait) * this.#random();
       this.#tell(source, 'retrying', failure.message);
-      await pause(this.#clock, delayMs, signal);
+      await pause(this.#clock, backoffMs(failures + 1, chance, retries), signal);
     }
   }
 
@@ -269,7 +291,8 @@ export class LiveIngest {
     this.#notBeforeMs = endMs + flowShare * (endMs - startMs);
   }
 
-  #take(source: FlowSource, { flows, losses, rejected, records, position }: FlowBatch): void {
+  #take(source: FlowSource, batch: FlowBatch): void {
+    const { flows, losses, rejected, records } = batch;
     const now = this.#clock.now();
     for (const flow of flows) {
       if (!this.#count(flow, true) && !this.#held.hold(flow, now)) this.#count(flow, false);
@@ -278,7 +301,7 @@ export class LiveIngest {
     this.#records += records;
     this.#rejected += rejected.length;
     this.#losses += losses.length;
-    if (position !== undefined) this.#positions.set(source.name, position);
+    this.#moveOn(source.name, batch);
     const health = this.#health.get(source.name);
     if (health === undefined) return;
     const latest = flows.at(-1)?.endMs;
@@ -289,6 +312,13 @@ export class LiveIngest {
       flows: health.flows + flows.length,
       rejected: health.rejected + rejected.length,
     });
+  }
+
+  #moveOn(source: string, { position, producer, forgotten = [], saved }: FlowBatch): void {
+    for (const name of forgotten) this.#positions.set(`${source}/${name}`, undefined);
+    if (position !== undefined)
+      this.#positions.set(producer === undefined ? source : `${source}/${producer}`, position);
+    if (saved !== undefined) this.#awaited.push(saved);
   }
 
   /** Counts a flow, unless it `mayWait` and a side of it may become known; false: it was not counted. */
@@ -323,6 +353,12 @@ export class LiveIngest {
     const before = this.#health.get(name) ?? { lastFlowMs: undefined, records: 0, flows: 0, rejected: 0 };
     this.#health.set(name, { ...before, name, state, message });
   }
+}
+
+export interface IngestCheckpoint extends Omit<IngestMemory, 'recent'> {
+  readonly positions: SourcePositions;
+  /** To be called when all of it is saved. */
+  readonly saved: readonly (() => void)[];
 }
 
 interface QueuedBatch {

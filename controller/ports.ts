@@ -29,6 +29,12 @@ export interface RejectedRecord {
 export interface FlowBatch {
   /** Where reading may go on after this batch, in the source's own words; absent where it cannot. */
   readonly position?: SourcePosition;
+  /** Who made it, for a source that many deliver to: the position is then this one's, kept as `<source>/<producer>`. */
+  readonly producer?: string;
+  /** Producers that nobody needs the position of any more. */
+  readonly forgotten?: readonly string[];
+  /** Called when all of the batch and its position are saved; never for what is lost with the process before. */
+  readonly saved?: () => void;
   readonly flows: readonly Flow[];
   readonly losses: readonly FlowLoss[];
   readonly rejected: readonly RejectedRecord[];
@@ -166,11 +172,14 @@ export interface ConnectionStore {
   load(): Promise<StoredEvidence>;
   /**
    * In one atomic step: connections, endpoints and records of nodes in `changes` replace those that were there, positions
-   * move on, and what ingest knows beside replaces what it knew, but for `recent`, which is added.
+   * move on (undefined: is forgotten), and what ingest knows beside replaces what it knew, but for `recent`, which is added.
    */
-  save(changes: GraphDelta, positions: ReadonlyMap<string, SourcePosition>, memory?: IngestMemory): Promise<void>;
+  save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory): Promise<void>;
   close(): Promise<void>;
 }
+
+/** By source name, or `<source>/<producer>`. */
+export type SourcePositions = ReadonlyMap<string, SourcePosition | undefined>;
 
 export interface StoredEvidence {
   /** Width of the finest time bins of the evidence; undefined when nothing was saved. */

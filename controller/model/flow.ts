@@ -1,5 +1,13 @@
 /** Flow sources that nanoseg reads; the order is part of the stored evidence: only append. */
-export const flowSourceKinds = ['hubble', 'goldmane', 'calico', 'conntrack', 'inspektor-gadget', 'nanoseg'] as const;
+export const flowSourceKinds = [
+  'hubble',
+  'goldmane',
+  'calico',
+  'conntrack',
+  'inspektor-gadget',
+  'nanoseg',
+  'opentelemetry',
+] as const;
 export type FlowSourceKind = (typeof flowSourceKinds)[number];
 
 /** What a source itself says about special endpoints, in one vocabulary (Hubble's reserved labels, Calico's types). */

@@ -1,4 +1,4 @@
-import type { FlowSourceKind } from '../../model/flow.ts';
+import type { FlowFileFormat } from './flow-file-format.ts';
 import { eventStreamData } from './goldmane-line.ts';
 import { isObject, type JsonObject } from './json-record.ts';
 import { nanosegKey } from './nanoseg-line.ts';
@@ -7,7 +7,7 @@ import { nanosegKey } from './nanoseg-line.ts';
  * The format of a flow file by the first of these records that is unmistakable for one; undefined when none is. Records
  * are whole lines without the prefix of a container log.
  */
-export function detectFormat(records: Iterable<string>): FlowSourceKind | undefined {
+export function detectFormat(records: Iterable<string>): FlowFileFormat | undefined {
   for (const record of records) {
     const format = formatOf(record);
     if (format !== undefined) return format;
@@ -15,7 +15,7 @@ export function detectFormat(records: Iterable<string>): FlowSourceKind | undefi
   return undefined;
 }
 
-function formatOf(record: string): FlowSourceKind | undefined {
+function formatOf(record: string): FlowFileFormat | undefined {
   if (/\ssrc=\S+ dst=.*\ssrc=\S+ dst=/.test(record)) return 'conntrack';
   const value = parsed(eventStreamData(record) ?? '');
   const first: unknown = Array.isArray(value) ? value[0] : value;

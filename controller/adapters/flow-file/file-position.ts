@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
-import { flowSourceKinds } from '../../model/flow.ts';
+import { flowFileFormats } from './flow-file-format.ts';
 import type { SourcePosition } from '../../ports.ts';
 
 /** So many bytes at the beginning tell a file from the next one that gets its inode. */
@@ -12,7 +12,7 @@ const positionSchema = z.strictObject({
   inode: z.string(),
   /** SHA-256 over the first bytes, at most as many as were read. */
   head: z.strictObject({ bytes: count, hash: z.string() }),
-  format: z.enum(flowSourceKinds).optional(),
+  format: z.enum(flowFileFormats).optional(),
   /** Everything before it was read: bytes of the file, and lines. In a compressed file only lines count. */
   offset: count,
   line: count,

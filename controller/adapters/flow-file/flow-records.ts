@@ -1,4 +1,5 @@
-import type { Flow, FlowLoss, FlowSourceKind } from '../../model/flow.ts';
+import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { FlowFileFormat } from './flow-file-format.ts';
 import { problem } from '../../model/problem.ts';
 import type { FlowBatch, RejectedRecord } from '../../ports.ts';
 import { calicoLines } from './calico-line.ts';
@@ -17,7 +18,7 @@ import type { TextBlock } from './text-blocks.ts';
 /** So many records may come before the first one that tells the format. */
 const detectionRecords = 1000;
 
-function readerOf(format: FlowSourceKind, limits: FlowLimits, timeMs: number): LineReader {
+function readerOf(format: FlowFileFormat, limits: FlowLimits, timeMs: number): LineReader {
   switch (format) {
     case 'hubble':
       return hubbleLines(limits);
@@ -41,7 +42,7 @@ interface ResumedLines {
 }
 
 /** Formats whose lines mean something only after those before them. */
-export const rememberingFormats: ReadonlySet<FlowSourceKind> = new Set(['conntrack', 'calico', 'goldmane']);
+export const rememberingFormats: ReadonlySet<FlowFileFormat> = new Set(['conntrack', 'calico', 'goldmane']);
 
 /** The state of reading one file: which line we are at, which format it is, and the batch under way. */
 export class FlowRecords {
@@ -52,7 +53,7 @@ export class FlowRecords {
   #reader: LineReader | undefined;
   /** Records that came before the format was known. */
   #waiting: LoggedRecord[] = [];
-  #format: FlowSourceKind | undefined;
+  #format: FlowFileFormat | undefined;
   #line: number;
   readonly #countedLine: number;
   #arrivedMs: number | undefined;
@@ -67,7 +68,7 @@ export class FlowRecords {
 
   constructor(
     name: string,
-    format: FlowSourceKind | undefined,
+    format: FlowFileFormat | undefined,
     timeMs: number,
     limits: FlowLimits,
     resumed: ResumedLines = { line: 0, countedLine: -1 },
@@ -86,7 +87,7 @@ export class FlowRecords {
     return this.#line;
   }
 
-  get format(): FlowSourceKind | undefined {
+  get format(): FlowFileFormat | undefined {
     return this.#format;
   }
 
@@ -149,7 +150,7 @@ export class FlowRecords {
     } else if (this.#waiting.length > detectionRecords) throw this.#unknownFormat();
   }
 
-  #know(format: FlowSourceKind): LineReader {
+  #know(format: FlowFileFormat): LineReader {
     this.#format = format;
     return (this.#reader = readerOf(format, this.#limits, this.#timeMs));
   }

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { FlowSourceKind } from '../../model/flow.ts';
+import type { FlowFileFormat } from './flow-file-format.ts';
 import type { FlowBatch, FlowSource, SourcePosition } from '../../ports.ts';
 import { DamagedFile, decompressedBytes, isCompressed, magicBytes, unreadable } from './file-bytes.ts';
 import { FileChanges } from './file-changes.ts';
@@ -12,7 +12,7 @@ import { textBlocks } from './text-blocks.ts';
 
 export interface FollowOptions {
   /** @default told by the first records that belong to exactly one format */
-  readonly format?: FlowSourceKind;
+  readonly format?: FlowFileFormat;
   /** Where an earlier reading of the file stopped. @default its beginning */
   readonly position?: SourcePosition | undefined;
   /** How often to look for more where the system does not say that there is. @default 1000 */
@@ -61,7 +61,7 @@ export function followFlowFile(path: string, options: FollowOptions = {}): FlowS
 
 interface Following {
   readonly path: string;
-  readonly format: FlowSourceKind | undefined;
+  readonly format: FlowFileFormat | undefined;
   readonly limits: FlowLimits;
   readonly signal: AbortSignal;
   readonly changes: FileChanges;

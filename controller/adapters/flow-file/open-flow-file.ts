@@ -1,4 +1,4 @@
-import type { FlowSourceKind } from '../../model/flow.ts';
+import type { FlowFileFormat } from './flow-file-format.ts';
 import type { FlowSource } from '../../ports.ts';
 import { DamagedFile, fileBytes } from './file-bytes.ts';
 import { defaultFlowLimits, type FlowLimits } from './flow-limits.ts';
@@ -7,7 +7,7 @@ import { textBlocks } from './text-blocks.ts';
 
 export interface FlowFileOptions {
   /** @default told by the first records that belong to exactly one format */
-  readonly format?: FlowSourceKind;
+  readonly format?: FlowFileFormat;
   /** Time of records that carry none. @default when the file was last written; for standard input the time of opening */
   readonly timeMs?: number;
   readonly limits?: Partial<FlowLimits>;

@@ -1,4 +1,4 @@
-import type { FlowSourceKind } from '../../model/flow.ts';
+import type { FlowFileFormat } from './flow-file-format.ts';
 import { type FlowRecords, rememberingFormats } from './flow-records.ts';
 
 /** Lines that are read again after a restart, in bytes, for formats that remember connections. */
@@ -39,6 +39,6 @@ export class ReplayPoints {
   }
 }
 
-function remembers(format: FlowSourceKind | undefined): boolean {
+function remembers(format: FlowFileFormat | undefined): boolean {
   return format !== undefined && rememberingFormats.has(format);
 }

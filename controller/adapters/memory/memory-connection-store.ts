@@ -1,7 +1,7 @@
 import type { ConnectionDelta, EndpointDelta, GraphDelta, NodeFlows, NodeLosses } from '../../graph/graph-delta.ts';
 import { connectionId } from '../../model/connection.ts';
 import { endpointId } from '../../model/endpoint.ts';
-import type { ConnectionStore, IngestMemory, SourcePosition, StoredEvidence } from '../../ports.ts';
+import type { ConnectionStore, IngestMemory, SourcePosition, SourcePositions, StoredEvidence } from '../../ports.ts';
 import { withoutForgotten } from '../../graph/recent-keys.ts';
 
 const nothingKnown: IngestMemory = { recent: [], held: [], observed: { apiServer: [], nodes: [] } };
@@ -24,11 +24,7 @@ export class MemoryConnectionStore implements ConnectionStore {
     return { binMs: this.#binMs, evidence, positions: new Map(this.#positions), memory: this.#memory };
   }
 
-  async save(
-    changes: GraphDelta,
-    positions: ReadonlyMap<string, SourcePosition>,
-    memory?: IngestMemory,
-  ): Promise<void> {
+  async save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory): Promise<void> {
     this.#binMs ??= changes.binMs;
     if (this.#binMs !== changes.binMs)
       throw new RangeError(`evidence in bins of ${changes.binMs} ms cannot be saved here`);
@@ -43,7 +39,10 @@ export class MemoryConnectionStore implements ConnectionStore {
     for (const [id, connection] of connections) this.#connections.set(id, connection);
     for (const record of changes.flows) this.#flows.set(`${record.source} ${record.node}`, record);
     for (const record of changes.losses) this.#losses.set(`${record.source} ${record.node}`, record);
-    for (const [source, position] of positions) this.#positions.set(source, position);
+    for (const [source, position] of positions) {
+      if (position === undefined) this.#positions.delete(source);
+      else this.#positions.set(source, position);
+    }
     if (memory !== undefined) {
       this.#memory = { ...memory, recent: withoutForgotten([...this.#memory.recent, ...memory.recent]) };
     }

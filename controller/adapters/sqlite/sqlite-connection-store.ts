@@ -4,7 +4,7 @@ import type { EndpointDelta, GraphDelta, NodeFlows, NodeLosses } from '../../gra
 import type { RecentKeyChunk } from '../../graph/recent-keys.ts';
 import { type ConnectionRow, decodeConnection, encodeConnection, orderedEndpoint } from '../../graph/snapshot.ts';
 import { endpointId } from '../../model/endpoint.ts';
-import type { ConnectionStore, IngestMemory, SourcePosition, StoredEvidence } from '../../ports.ts';
+import type { ConnectionStore, IngestMemory, SourcePositions, StoredEvidence } from '../../ports.ts';
 import { openConnectionFile, translated } from './connection-file.ts';
 
 /** Connections in one part of what is loaded. */
@@ -42,11 +42,7 @@ export class SqliteConnectionStore implements ConnectionStore {
     });
   }
 
-  async save(
-    changes: GraphDelta,
-    positions: ReadonlyMap<string, SourcePosition>,
-    memory?: IngestMemory,
-  ): Promise<void> {
+  async save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory): Promise<void> {
     translated(this.#path, () => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
@@ -64,8 +60,8 @@ export class SqliteConnectionStore implements ConnectionStore {
     if (this.#database.isOpen) this.#database.close();
   }
 
-  #write(changes: GraphDelta, positions: ReadonlyMap<string, SourcePosition>, memory: IngestMemory | undefined): void {
-    const { setting, endpoint, connection, nodeFlows, nodeLosses, position } = this.#statements;
+  #write(changes: GraphDelta, positions: SourcePositions, memory: IngestMemory | undefined): void {
+    const { setting, endpoint, connection, nodeFlows, nodeLosses, position, forgetPosition } = this.#statements;
     const binMs = this.#setting<number>('binMs');
     if (binMs === undefined) setting.run('binMs', JSON.stringify(changes.binMs));
     else if (binMs !== changes.binMs)
@@ -84,7 +80,10 @@ export class SqliteConnectionStore implements ConnectionStore {
     }
     for (const record of changes.flows) nodeFlows.run(record.source, record.node, JSON.stringify(record));
     for (const record of changes.losses) nodeLosses.run(record.source, record.node, JSON.stringify(record));
-    for (const [source, text] of positions) position.run(source, text);
+    for (const [source, text] of positions) {
+      if (text === undefined) forgetPosition.run(source);
+      else position.run(source, text);
+    }
     if (memory !== undefined) this.#writeMemory(memory);
   }
 
@@ -207,6 +206,7 @@ type Statements = Readonly<
     | 'nodeFlows'
     | 'nodeLosses'
     | 'position'
+    | 'forgetPosition'
     | 'recentKeys'
     | 'forgetKeys',
     StatementSync
@@ -225,6 +225,7 @@ function prepared(database: DatabaseSync): Statements {
     nodeFlows: database.prepare('INSERT OR REPLACE INTO node_flows VALUES (?, ?, ?)'),
     nodeLosses: database.prepare('INSERT OR REPLACE INTO node_losses VALUES (?, ?, ?)'),
     position: database.prepare('INSERT OR REPLACE INTO source_position VALUES (?, ?)'),
+    forgetPosition: database.prepare('DELETE FROM source_position WHERE source = ?'),
     recentKeys: database.prepare(
       `INSERT INTO recent_keys
        VALUES (?, (SELECT coalesce(max(part), 0) + 1 FROM recent_keys WHERE generation = ?), ?)`,
