@@ -13,6 +13,7 @@ import { editCommand } from './commands/edit.ts';
 import { explainCommand } from './commands/explain.ts';
 import { graphCommand } from './commands/graph.ts';
 import { proposalsCommand } from './commands/proposals.ts';
+import { recordCommand } from './commands/record.ts';
 import { rejectCommand } from './commands/reject.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { retireCommand } from './commands/retire.ts';
@@ -87,6 +88,7 @@ function commandGroups(
       operation,
       [
         controllerCommand(terminal, version),
+        recordCommand(terminal),
         statusCommand(terminal, connect),
         deviationsCommand(terminal, connect),
         auditCommand(terminal, connect),

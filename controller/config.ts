@@ -3,6 +3,25 @@ import { z } from 'zod';
 const durationMs = z.number().min(0);
 const port = z.int().min(0).max(65_535);
 
+/** A live source of flows, by its address: `host:port`, `tls://host:port` or `unix:///path`. */
+const sourceSchema = z
+  .strictObject({
+    kind: z.enum(['hubble', 'goldmane']),
+    address: z.string().min(1),
+    /** Files in PEM, read anew for each connection: the authority of the server, the client's certificate and its key. */
+    ca: z.string().min(1).optional(),
+    cert: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+    /** The name that the server's certificate is for, where it is not that of the address. */
+    serverName: z.string().min(1).optional(),
+  })
+  .refine(
+    ({ cert, key }) => (cert === undefined) === (key === undefined),
+    'a client certificate and its key go together',
+  );
+
+export type LiveSourceConfig = Readonly<z.infer<typeof sourceSchema>>;
+
 /** All that a controller is told at its start; where it may be told otherwise later, a SegmentationProfile says so. */
 const configSchema = z.strictObject({
   /** A workspace directory instead of a cluster. */
@@ -13,6 +32,8 @@ const configSchema = z.strictObject({
   ownNamespace: z.string().min(1).default('nanoseg-system'),
   /** Files of flows, or directories of them, which may grow. */
   flows: z.array(z.string().min(1)).default([]),
+  /** Live sources, beside the files. */
+  sources: z.array(sourceSchema).default([]),
   /** Where evidence and the audit log of a cluster's controller are kept; without it evidence lives in memory alone. */
   dataDirectory: z.string().min(1).optional(),
   /** How often everything is looked at again. */
