@@ -38,6 +38,19 @@ const headSchema = z.strictObject({
   part: z.string().regex(/^(?:0|[1-9]\d{0,8})$/),
 });
 
+/** The end of the chain with the objects that hold it, as the server last gave them. */
+interface ChainEnd {
+  readonly head: ConfigMap;
+  /** Where the next entry goes. */
+  readonly part: number;
+  readonly there: ConfigMap | undefined;
+  readonly end: ChainHead;
+  /** Where the last entry is. */
+  readonly partOfEnd: number;
+  /** Ids of the records that are there, as far back as an append may be repeated. */
+  readonly written: ReadonlySet<string>;
+}
+
 export interface ConfigMapAuditLogOptions {
   readonly store: ObjectStore;
   /** nanoseg's own. */
@@ -71,6 +84,8 @@ export class ConfigMapAuditLog implements AuditLog {
   readonly #recent = new RecentRecords();
   /** The part that an append began in whose end is not known. */
   #unsureFrom: number | undefined;
+  /** How this controller left the chain: nothing has to be read while nobody else writes. */
+  #known: ChainEnd | undefined;
   /** The records of a part that is full, by id: it does not change any more. */
   #full: { readonly part: number; readonly ids: ReadonlySet<string> } | undefined;
 
@@ -112,23 +127,62 @@ export class ConfigMapAuditLog implements AuditLog {
         this.#unsureFrom = undefined;
         return;
       } catch (error) {
-        const inTheWay = error instanceof ClusterError && ['Conflict', 'AlreadyExists'].includes(error.code);
-        const passing = error instanceof ClusterError && error.retryable;
-        if (!(inTheWay || passing) || attempt === mostAttempts) throw error;
+        const passing = error instanceof ClusterError && (error.retryable || isInTheWay(error));
+        if (!passing || attempt === mostAttempts) throw error;
         const asked = error.retryAfterMs ?? 0;
         await this.#clock.sleep(Math.max(asked, pauseMs * (0.5 + this.#random())), signal);
       }
     }
   }
 
-  /** Anything may have happened since the attempt before: all is read again. */
   async #tryAppend(records: readonly AuditRecord[]): Promise<void> {
+    const known = this.#known;
+    this.#known = undefined;
+    if (known !== undefined) {
+      this.#unsureFrom ??= known.partOfEnd;
+      try {
+        await this.#appendTo(known, records);
+        return;
+      } catch (error) {
+        // somebody else has written since
+        if (!isInTheWay(error)) throw error;
+      }
+    }
+    await this.#appendTo(await this.#readEnd(), records);
+  }
+
+  async #appendTo(chain: ChainEnd, records: readonly AuditRecord[]): Promise<void> {
+    const { part, written } = chain;
+    let { end, partOfEnd } = chain;
+    const fresh = new Map<string, AuditRecord>();
+    for (const record of records) {
+      const id = recordId(record);
+      if (!written.has(id) && !this.#recent.has(record)) fresh.set(id, record);
+    }
+    let text = '';
+    for (const record of fresh.values()) {
+      const entry: AuditEntry = chained(record, end);
+      text += `${lineOf(entry)}\n`;
+      end = { sequence: entry.sequence, hash: entry.hash };
+    }
+    let { there } = chain;
+    if (text !== '') {
+      there = await this.#writePart(part, there, text);
+      for (const record of fresh.values()) this.#recent.add(record);
+      partOfEnd = part;
+    }
+    const head = await this.#moveHead(chain.head, { ...end, part: partOfEnd });
+    const isFull = there !== undefined && textOf(there).length >= this.#fullAt;
+    if (!isFull) this.#known = { ...chain, head, end, there, partOfEnd };
+  }
+
+  /** Where the chain goes on. Anything may have happened since the attempt before. */
+  async #readEnd(): Promise<ChainEnd> {
     const stored = (await this.#readHead()) ?? (await this.#createHead());
-    const written = new Set<string>();
     // an attempt before may have been written, and others may have filled the part since
     this.#unsureFrom ??= stored.value.part;
     let part = this.#unsureFrom;
-    const filled = await this.#idsOfFullPart(part - 1);
+    const written = new Set(await this.#idsOfFullPart(part - 1));
     let there = await this.#readPart(part);
     let end = this.#endOfPart(there, part, undefined, stored.value, written);
     let partOfEnd = part;
@@ -140,23 +194,7 @@ export class ConfigMapAuditLog implements AuditLog {
     }
     if (there !== undefined) partOfEnd = part;
     if (end.sequence < stored.value.sequence) throw new AuditDamaged(headName, 'entries at the end are missing');
-    const fresh = new Map<string, AuditRecord>();
-    for (const record of records) {
-      const id = recordId(record);
-      if (!written.has(id) && !filled.has(id) && !this.#recent.has(record)) fresh.set(id, record);
-    }
-    let text = '';
-    for (const record of fresh.values()) {
-      const entry: AuditEntry = chained(record, end);
-      text += `${lineOf(entry)}\n`;
-      end = { sequence: entry.sequence, hash: entry.hash };
-    }
-    if (text !== '') {
-      await this.#writePart(part, there, text);
-      for (const record of fresh.values()) this.#recent.add(record);
-      partOfEnd = part;
-    }
-    await this.#moveHead(stored.object, { ...end, part: partOfEnd });
+    return { head: stored.object, part, there, end, partOfEnd, written };
   }
 
   /** A controller that was killed may have recorded, as the last thing in a part, what the next one is about to record. */
@@ -198,20 +236,18 @@ export class ConfigMapAuditLog implements AuditLog {
     throw new AuditDamaged(partName(part), 'its entries are missing');
   }
 
-  async #writePart(part: number, there: ConfigMap | undefined, text: string): Promise<void> {
+  async #writePart(part: number, there: ConfigMap | undefined, text: string): Promise<ConfigMap> {
     this.#assertMayWrite();
-    if (there === undefined) {
-      await this.#store.create<ConfigMap>(this.#configMap(partName(part), { [linesKey]: text }));
-      return;
-    }
-    await this.#store.update<ConfigMap>({ ...there, data: { ...there.data, [linesKey]: textOf(there) + text } });
+    return there === undefined
+      ? this.#store.create<ConfigMap>(this.#configMap(partName(part), { [linesKey]: text }))
+      : this.#store.update<ConfigMap>({ ...there, data: { ...there.data, [linesKey]: textOf(there) + text } });
   }
 
   /** A Conflict means that somebody else has moved it, perhaps not as far. */
-  async #moveHead(object: ConfigMap, head: StoredHead): Promise<void> {
-    if (object.data?.['sequence'] === String(head.sequence)) return;
+  async #moveHead(object: ConfigMap, head: StoredHead): Promise<ConfigMap> {
+    if (object.data?.['sequence'] === String(head.sequence)) return object;
     this.#assertMayWrite();
-    await this.#store.update<ConfigMap>({ ...object, data: headData(head) });
+    return this.#store.update<ConfigMap>({ ...object, data: headData(head) });
   }
 
   async #createHead(): Promise<{ readonly value: StoredHead; readonly object: ConfigMap }> {
@@ -255,6 +291,10 @@ export class ConfigMapAuditLog implements AuditLog {
     const metadata: ObjectMeta = { name, namespace: this.#namespace, labels };
     return { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
   }
+}
+
+function isInTheWay(error: unknown): boolean {
+  return error instanceof ClusterError && ['Conflict', 'AlreadyExists'].includes(error.code);
 }
 
 /** One ConfigMap holds so much, and what is in it already. */
