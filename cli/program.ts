@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import { clusterProblem, exitCodeOf } from './cluster-problem.ts';
+import { agentCommand } from './commands/agent.ts';
 import { analyzeCommand } from './commands/analyze.ts';
 import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
@@ -88,6 +89,7 @@ function commandGroups(
       operation,
       [
         controllerCommand(terminal, version),
+        agentCommand(terminal),
         recordCommand(terminal),
         statusCommand(terminal, connect),
         deviationsCommand(terminal, connect),

@@ -183,10 +183,56 @@ export const problemCodes = {
       "nanoseg's keys and certificates, in the Secret nanoseg-keys of its namespace, cannot be read or written, so that no approval can be stamped or verified.",
     fix: 'Apply examples/install again for the rights; if the Secret is damaged, delete it: new keys are made, and decisions stamped with the old ones must be made again.',
   },
+  PushUnusable: {
+    means: 'The endpoint that flows are pushed to cannot be opened as it was asked for.',
+    fix: 'Correct the --push options, or the file or port that the message names (docs/sources.md).',
+  },
   WebhookNotInstalled: {
     means:
       'The admission webhook nanoseg-approvals is not in place, so that approvals cannot be stamped and count for nothing.',
     fix: 'Apply examples/install again; it brings the webhook configurations and the right to keep them current.',
+  },
+  ConntrackNotPermitted: {
+    means: 'The kernel does not let the agent read connection tracking.',
+    fix: 'Give it the capability NET_ADMIN in the network namespace of the node (hostNetwork: true), as examples/install/agent does.',
+  },
+  ConntrackMissing: {
+    means: 'The kernel has no connection tracking that can be read.',
+    fix: 'Load the modules nf_conntrack and nf_conntrack_netlink on the node, or use another flow source (Hubble, Goldmane).',
+  },
+  ConntrackOff: {
+    means:
+      'The kernel of a node tracks no connections, although traffic passes through it: no rule there asks for it. The agent sees nothing, and the node counts as not observed.',
+    fix: "Track connections: kube-proxy or a network plugin's rules do, and so does one nftables or iptables rule with a connection state; or use the network plugin's own flow source.",
+  },
+  ConntrackBypassed: {
+    means:
+      'Traffic of pods passes by the kernel, as it does with the eBPF datapath of Cilium, so that connection tracking has none of it. The node counts as not observed.',
+    fix: 'Use Hubble (--hubble) in place of the agent.',
+  },
+  ConntrackEventsOff: {
+    means:
+      'The kernel of a node tells of no connections, as its setting net.netfilter.nf_conntrack_events is 0. The node counts as not observed.',
+    fix: 'Set it to 2, the default of the kernel (1 is as good).',
+  },
+  ConntrackBytesOff: {
+    means:
+      'The kernel of a node counts no bytes, as its setting net.netfilter.nf_conntrack_acct is 0; connections are seen without them.',
+    fix: 'Nothing, where bytes are not wanted; else set it to 1.',
+  },
+  ConntrackLooseOff: {
+    means:
+      'The kernel of a node does not track connections that were open before it began to, as its setting net.netfilter.nf_conntrack_tcp_loose is 0.',
+    fix: 'Nothing, where the agent is there for longer than the longest connection; else set it to 1, the default of the kernel.',
+  },
+  ConntrackFull: {
+    means: "The kernel's table of connections is nearly full on a node; when it is, new connections are dropped.",
+    fix: 'Raise net.netfilter.nf_conntrack_max on the node, or find out who opens so many connections.',
+  },
+  FlowsNotDelivered: {
+    means:
+      'The agent cannot deliver flows to a controller. It keeps the newest and tries again; what it has to drop is told as loss.',
+    fix: 'Read the reason: the address (--to), the authority (--ca), the token or certificate, the right nanoseg-flow-writer.',
   },
 } as const satisfies Record<string, { readonly means: string; readonly fix: string }>;
 

@@ -1,34 +1,8 @@
-import { parseProtocol, protocolNumber } from '../../model/protocol.ts';
+import { parseProtocol } from '../../model/protocol.ts';
+import { type ConntrackEntry, type ConntrackTuple, protocolsWithPorts } from '../conntrack/conntrack-entry.ts';
 import { isIp } from './record-fields.ts';
 import { validTime } from './rfc3339.ts';
 import { shown, UnusableRecord } from './unusable-record.ts';
-
-interface ConntrackTuple {
-  readonly source: string;
-  readonly destination: string;
-  /** 0 for protocols without ports. */
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  /** -1 when the kernel does not count (net.netfilter.nf_conntrack_acct). */
-  readonly bytes: number;
-}
-
-/** One line of `conntrack -E`, `conntrack -L` or /proc/net/nf_conntrack. */
-export interface ConntrackEntry {
-  /** `snapshot` for lines of a table, which are no events. */
-  readonly event: 'new' | 'update' | 'destroy' | 'snapshot';
-  readonly timeMs: number | undefined;
-  readonly protocol: number;
-  /** TCP, SCTP and DCCP only, and not on every event. */
-  readonly state: string | undefined;
-  /** As sent by the side whose packet made the entry. */
-  readonly original: ConntrackTuple;
-  /** How an answer looks: its source is the server behind translation. */
-  readonly reply: ConntrackTuple;
-  readonly unreplied: boolean;
-  /** The same for all events of one connection, and of no other that lives at the same time. */
-  readonly key: string;
-}
 
 interface TupleDraft {
   source: string;
@@ -41,14 +15,6 @@ interface TupleDraft {
 }
 
 const events = { '[NEW]': 'new', '[UPDATE]': 'update', '[DESTROY]': 'destroy' } as const;
-
-const protocolsWithPorts: ReadonlySet<number> = new Set([
-  protocolNumber.TCP,
-  protocolNumber.UDP,
-  protocolNumber.DCCP,
-  protocolNumber.SCTP,
-  136,
-]);
 
 /** Reads one line in any of conntrack's text forms (plain, extended, timestamp, id, zones). Throws UnusableRecord. */
 export function parseConntrackEntry(line: string): ConntrackEntry {

@@ -1,0 +1,255 @@
+import { setImmediate as otherWork } from 'node:timers/promises';
+import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Clock, FlowBatch, FlowSource, RejectedRecord } from '../../ports.ts';
+import { UnusableRecord } from '../flow-file/unusable-record.ts';
+import { ConntrackConnections } from './conntrack-connections.ts';
+import type { ConntrackEntry } from './conntrack-entry.ts';
+import { parseConntrackMessage } from './conntrack-message.ts';
+import { tableFailure } from './conntrack-failure.ts';
+import { ConntrackTable } from './conntrack-table.ts';
+import { droppedEvents } from './dropped-events.ts';
+import { IdleTimes } from './idle-times.ts';
+import { netlinkMessages } from './netlink-message.ts';
+import { NetlinkSocket } from './netlink-socket.ts';
+
+export interface ConntrackSourceOptions {
+  /** The node that reports. */
+  readonly node: string;
+  readonly clock: Clock;
+  /** Room in the kernel for events that were not read yet; each takes about 1,280 bytes of it. @default 64 MiB */
+  readonly bufferBytes?: number;
+  /** The table is read anew so often, for connections that last long. @default 300000 */
+  readonly tableMs?: number;
+  /** How many connections are remembered at once. @default 262144 */
+  readonly remembered?: number;
+  /** Entries that are no traffic of containers. @default none */
+  readonly isNoise?: (entry: ConntrackEntry) => boolean;
+}
+
+export interface ConntrackCounters {
+  /** Events and entries of tables that were read. */
+  readonly entries: number;
+  readonly noise: number;
+  readonly rejected: number;
+  /** Events that the kernel threw away because they were not read in time. */
+  readonly lost: number;
+  readonly tables: number;
+  /** Connections that are remembered now. */
+  readonly remembered: number;
+}
+
+export interface ConntrackSource extends FlowSource {
+  readonly counters: ConntrackCounters;
+}
+
+/** NEW, UPDATE and DESTROY of connection tracking (NFNLGRP_CONNTRACK_*, each a bit of the mask). */
+const conntrackGroups = 0b111;
+/** So long is read before other work has its turn. */
+const sliceMs = 10;
+const mostFlows = 1_000;
+/** The socket is looked at so often even if nothing comes, for the signal and the table's time. */
+const lookMs = 1_000;
+/** A flood that goes on must not make tables without end. */
+const leastBetweenTablesMs = 5_000;
+
+/**
+ * The connections that the kernel of this network namespace tracks, as they begin, are answered and end, without any
+ * program or eBPF of nanoseg in the kernel. Needs CAP_NET_ADMIN; changes no setting.
+ */
+export function conntrackSource(options: ConntrackSourceOptions): ConntrackSource {
+  return new LiveConntrack(options);
+}
+
+class LiveConntrack implements ConntrackSource {
+  readonly name = 'conntrack';
+  readonly #options: ConntrackSourceOptions;
+  readonly #connections: ConntrackConnections;
+  #idle = new IdleTimes(undefined);
+  #entries = 0;
+  #noise = 0;
+  #rejected = 0;
+  #lost = 0;
+  #tables = 0;
+
+  constructor(options: ConntrackSourceOptions) {
+    this.#options = options;
+    const { node, remembered = 262_144 } = options;
+    this.#connections = new ConntrackConnections({ node, remembered });
+  }
+
+  get counters(): ConntrackCounters {
+    return {
+      entries: this.#entries,
+      noise: this.#noise,
+      rejected: this.#rejected,
+      lost: this.#lost,
+      tables: this.#tables,
+      remembered: this.#connections.size,
+    };
+  }
+
+  progress(): { readonly doneBytes: number; readonly totalBytes: undefined } {
+    return { doneBytes: 0, totalBytes: undefined };
+  }
+
+  async *batches(signal: AbortSignal): AsyncGenerator<FlowBatch, void, void> {
+    if (signal.aborted) return;
+    using listener = listen(this.#options.bufferBytes ?? 64 << 20);
+    const wake = () => listener.wake();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      yield* this.#listen(listener, signal);
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  async *#listen(listener: NetlinkSocket, signal: AbortSignal): AsyncGenerator<FlowBatch, void, void> {
+    const { clock, tableMs = 300_000 } = this.#options;
+    const drops = new Drops(listener.port);
+    let nextTableMs = 0;
+    let lastTableMs = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      const draft = new BatchDraft();
+      const left = this.#drain(listener, draft);
+      if (left === 'overrun') nextTableMs = Math.min(nextTableMs, lastTableMs + leastBetweenTablesMs);
+      if (left === 'overrun' || clock.now() >= drops.nextMs) await this.#noteDrops(drops, left === 'overrun', draft);
+      if (!draft.isEmpty) yield draft.take();
+      if (left !== 'empty') {
+        await otherWork();
+        continue;
+      }
+      if (clock.now() >= nextTableMs) {
+        lastTableMs = clock.now();
+        nextTableMs = lastTableMs + tableMs;
+        yield* this.#readTable(listener, signal);
+        continue;
+      }
+      await listener.readable(Math.min(lookMs, nextTableMs - clock.now()));
+    }
+  }
+
+  /** Reads what is there, for a while: `empty` when that was all. */
+  #drain(listener: NetlinkSocket, draft: BatchDraft): 'empty' | 'more' | 'overrun' {
+    const now = this.#options.clock.now();
+    const endMs = performance.now() + sliceMs;
+    while (draft.flows.length < mostFlows) {
+      const received = listener.receive();
+      if (typeof received === 'string') return received;
+      this.#take(received, false, now, draft);
+      if (performance.now() >= endMs) break;
+    }
+    return 'more';
+  }
+
+  /** The whole table, each part after the events that were told before it was made. */
+  async *#readTable(listener: NetlinkSocket, signal: AbortSignal): AsyncGenerator<FlowBatch, void, void> {
+    using table = new ConntrackTable();
+    this.#idle = await IdleTimes.read();
+    this.#connections.beginTable();
+    for (;;) {
+      const part = await table.next();
+      if (signal.aborted) return;
+      if (part === undefined) break;
+      for (let left: string = 'more'; left === 'more'; ) {
+        const draft = new BatchDraft();
+        left = this.#drain(listener, draft);
+        if (left !== 'more') this.#take(part, true, this.#options.clock.now(), draft);
+        if (!draft.isEmpty) yield draft.take();
+        if (left === 'more') await otherWork();
+      }
+    }
+    this.#connections.endTable();
+    this.#tables++;
+  }
+
+  #take(received: Uint8Array, fromTable: boolean, now: number, draft: BatchDraft): void {
+    for (const message of netlinkMessages(received)) {
+      draft.records++;
+      this.#entries++;
+      try {
+        if (message === undefined) throw new UnusableRecord('a message that does not fit into what was received');
+        const parsed = parseConntrackMessage(received, message, fromTable);
+        const flow = parsed && this.#flow(parsed.entry, now - this.#idle.idleMs(parsed));
+        if (flow !== undefined) draft.flows.push(flow);
+        else draft.skipped++;
+      } catch (error) {
+        if (!(error instanceof UnusableRecord)) throw error;
+        this.#rejected++;
+        draft.reject(error.message);
+      }
+    }
+  }
+
+  #flow(entry: ConntrackEntry, timeMs: number): Flow | undefined {
+    if (this.#options.isNoise?.(entry)) {
+      this.#noise++;
+      return undefined;
+    }
+    return this.#connections.flow(entry, timeMs);
+  }
+
+  async #noteDrops(drops: Drops, overrun: boolean, draft: BatchDraft): Promise<void> {
+    const { clock, node } = this.#options;
+    const events = await drops.since(clock.now());
+    if (!overrun && !events) return;
+    this.#lost += events ?? 0;
+    // an overrun whose drops were counted with those of the one before is no loss of its own
+    if (events === 0) return;
+    draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events, kind: 'lost' });
+  }
+}
+
+function listen(bufferBytes: number): NetlinkSocket {
+  try {
+    const listener = new NetlinkSocket(conntrackGroups);
+    listener.reserve(bufferBytes);
+    return listener;
+  } catch (error) {
+    throw tableFailure(error);
+  }
+}
+
+/** The kernel's own count of what it threw away. */
+class Drops {
+  readonly #port: number;
+  #seen = 0;
+  nextMs = 0;
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  /** Those since this was asked last; undefined where the kernel does not say. */
+  async since(nowMs: number): Promise<number | undefined> {
+    this.nextMs = nowMs + lookMs;
+    const drops = await droppedEvents(this.#port);
+    if (drops === undefined) return undefined;
+    const fresh = drops - this.#seen;
+    this.#seen = drops;
+    return fresh;
+  }
+}
+
+const mostRejected = 10;
+
+class BatchDraft {
+  readonly flows: Flow[] = [];
+  readonly losses: FlowLoss[] = [];
+  readonly #rejected: RejectedRecord[] = [];
+  records = 0;
+  skipped = 0;
+
+  get isEmpty(): boolean {
+    return this.flows.length + this.losses.length + this.#rejected.length === 0;
+  }
+
+  reject(reason: string): void {
+    if (this.#rejected.length < mostRejected) this.#rejected.push({ where: 'conntrack', reason });
+  }
+
+  take(): FlowBatch {
+    const { flows, losses, records, skipped } = this;
+    return { flows, losses, rejected: this.#rejected, records, skipped };
+  }
+}
