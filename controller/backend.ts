@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
+import type { PushAccess } from './adapters/flow-push/producer-check.ts';
 import type { LiveInventory } from './adapters/inventory/live-inventory.ts';
 import type { ControllerConfig } from './config.ts';
 import type { LiveIngest } from './live-ingest.ts';
@@ -37,6 +38,8 @@ export interface Backend {
   readonly controllerUser: string | undefined;
   /** Whether what is behind it stores port ranges of policies; undefined: not known. */
   readonly portRanges: boolean | undefined;
+  /** What those who push flows are known by; undefined: only what users of the machine can reach is open to them. */
+  readonly pushAccess: PushAccess | undefined;
   /** What does not work now, while all else goes on. */
   readonly degraded: () => readonly Problem[];
   /** What runs beside the loop, on every replica. Rejects only for bugs. */
@@ -64,6 +67,8 @@ export interface ControllerParts {
   readonly onRound?: (round: Round) => void;
   /** The address on which probes answer is known. */
   readonly onHealthPort?: (port: number) => void;
+  /** Flows can be pushed; the port, where there is one. */
+  readonly onPushPort?: (port: number | undefined) => void;
 }
 
 /** A fault that ends the controller before it began: a problem that a person can repair. */

@@ -103,6 +103,7 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
     sealing: keySealing(keys),
     controllerUser,
     portRanges,
+    pushAccess: undefined,
     degraded: () => [...faults.values(), ...(webhook?.degraded() ?? [])],
     run: async (running) => {
       const keep = keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed'));

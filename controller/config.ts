@@ -46,6 +46,21 @@ const configSchema = z.strictObject({
   health: z.strictObject({ port, host: z.string().default('0.0.0.0') }).optional(),
   /** Without it approvals are not stamped. `url` is where the API server finds it, when not by the Service. */
   webhook: z.strictObject({ port, host: z.string().optional(), url: z.url().optional() }).optional(),
+  /**
+   * Where flows are pushed to. A port of a cluster's controller takes service account tokens, and certificates of `clientCa`;
+   * in a workspace it is open on loopback, and takes such certificates alone elsewhere. A unix socket is its owner's.
+   */
+  push: z
+    .strictObject({
+      port: port.optional(),
+      host: z.string().min(1).optional(),
+      socket: z.string().min(1).optional(),
+      /** PEM files, read again when they change. */
+      clientCa: z.string().min(1).optional(),
+      cert: z.string().min(1).optional(),
+      key: z.string().min(1).optional(),
+    })
+    .optional(),
   notify: z.strictObject({ url: z.url(), secret: z.string().min(16) }).optional(),
   /** CloudEvents on standard output. */
   notifyOutput: z.boolean().default(false),

@@ -17,6 +17,7 @@ import { dialect } from './policy/dialects/dialects.ts';
 import { tendProfiles } from './profile-upkeep.ts';
 import { ProposalLoop } from './proposal-loop.ts';
 import { ProposalStudy } from './proposal-study.ts';
+import { PushEndpoint } from './push-endpoint.ts';
 import { FlowJudge } from './reconcile/flow-judge.ts';
 import { SealedProposals } from './sealed-proposals.ts';
 
@@ -61,7 +62,25 @@ export class Observer {
     });
   }
 
-  async run({ openEvidence }: Backend, signal: AbortSignal): Promise<void> {
+  async run(backend: Backend, signal: AbortSignal): Promise<void> {
+    const push = await this.#openPush(backend);
+    try {
+      await this.#observe(backend, push, signal);
+    } finally {
+      await push?.close();
+    }
+  }
+
+  async #openPush({ pushAccess: access }: Backend): Promise<PushEndpoint | undefined> {
+    const { config, log } = this.#parts;
+    if (config.push === undefined) return undefined;
+    const { push: figures } = this.#metrics;
+    const push = await PushEndpoint.open({ config: config.push, access, clock: systemClock, log, figures });
+    this.#parts.onPushPort?.(push.port);
+    return push;
+  }
+
+  async #observe({ openEvidence }: Backend, push: PushEndpoint | undefined, signal: AbortSignal): Promise<void> {
     const { config, log } = this.#parts;
     await Promise.race([this.#view.synced, aborted(signal)]);
     if (signal.aborted) return this.#begun.resolve();
@@ -72,6 +91,7 @@ export class Observer {
       view: this.#view,
       graph,
       clock: systemClock,
+      random: Math.random,
       onSighting: (sighting) => this.#flows.observe(sighting),
       onCluster: () => this.#flows.renew(this.#studyNow()),
     });
@@ -83,7 +103,7 @@ export class Observer {
       const files = new FlowFiles({ paths: config.flows, positions, ingest, clock: systemClock });
       [this.#graph, this.#ingest, this.#files] = [graph, ingest, files];
       this.#begun.resolve();
-      await Promise.all([files.run(signal), keeper.run(signal)]);
+      await Promise.all([files.run(signal), keeper.run(signal), push?.run(ingest, positions, signal)]);
     } finally {
       await keeper.close();
     }

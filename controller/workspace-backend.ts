@@ -28,6 +28,7 @@ export async function workspaceBackend(root: string, { log }: ControllerParts): 
     sealing: undefined,
     controllerUser: 'nanoseg',
     portRanges: undefined,
+    pushAccess: undefined,
     degraded: () => [],
     run: async () => undefined,
     close: async () => undefined,

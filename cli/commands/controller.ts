@@ -3,10 +3,11 @@ import type { ControllerConfig, ControllerConfigInput } from '../../controller/c
 import { problem } from '../../controller/model/problem.ts';
 import { type ControllerRun, controllerRun } from '../controller-run.ts';
 import { defaultSystemNamespace } from '../connection.ts';
+import { addPushOptions, type PushOptions, pushOf } from '../push-options.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 
-interface Options {
+interface Options extends PushOptions {
   readonly workspace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -47,7 +48,7 @@ export function controllerCommand(
   version: string,
   run: ControllerRun = controllerRun,
 ): BaseCommand {
-  return new Command('controller')
+  const command = new Command('controller')
     .summary('run the loop: propose, apply what is approved, watch, take back')
     .description('Runs nanoseg against a cluster, or against a workspace directory.')
     .option('--workspace <dir>', 'a workspace directory instead of a cluster')
@@ -81,10 +82,10 @@ export function controllerCommand(
         'silent',
       ]),
     )
-    .addHelpText('after', help)
-    .action(async (options: Options) => {
-      await run(configOf(options), version, terminal);
-    });
+    .addHelpText('after', help);
+  return addPushOptions(command, port).action(async (options: Options) => {
+    await run(configOf(options), version, terminal);
+  });
 }
 
 function configOf(options: Options): ControllerConfigInput {
@@ -111,6 +112,7 @@ function configOf(options: Options): ControllerConfigInput {
     leaseMs: options.lease,
     health: healthPort === undefined ? undefined : { port: healthPort },
     webhook: webhookPort === undefined ? undefined : withoutUndefined({ port: webhookPort, url: webhookUrl }),
+    push: pushOf(options),
     notify: notifyUrl === undefined || secret === undefined ? undefined : { url: notifyUrl, secret },
     notifyOutput: options.notifyOutput ?? false,
     once: options.once ?? false,

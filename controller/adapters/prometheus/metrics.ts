@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { PushFigures } from '../flow-push/push-figures.ts';
+import { pushMetrics } from './push-metrics.ts';
 import { auditActions, type AuditAction } from '../../ports.ts';
 import { proposalStates, type ProposalState } from '../../model/policy-proposal.ts';
 
@@ -26,6 +28,8 @@ export class ControllerMetrics {
     'Live connections that proposals would deny, over all of them',
   );
   readonly #unsaved = this.#gauge('nanoseg_notifications_dropped', 'Notifications that could not be delivered');
+  /** Of the push endpoint. */
+  readonly push: PushFigures = pushMetrics(this.#registry);
   readonly #approval = new Histogram({
     name: 'nanoseg_approval_to_stored_seconds',
     help: 'From the stamp of the deciding approval to the stored policy',

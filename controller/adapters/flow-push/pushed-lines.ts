@@ -1,0 +1,126 @@
+import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { RejectedRecord } from '../../ports.ts';
+import { defaultFlowLimits } from '../flow-file/flow-limits.ts';
+import type { LineOutcome } from '../flow-file/line-outcome.ts';
+import { nanosegLines } from '../flow-file/nanoseg-line.ts';
+import { type TextBlock, textBlocks } from '../flow-file/text-blocks.ts';
+import type { PushedBatch } from './push-intake.ts';
+import { PushRefusal } from './push-refusal.ts';
+import { judgeFlow, judgeLoss, type PushTerms } from './push-terms.ts';
+
+/** Reads lines of nanoseg's own format. Throws PushRefusal when they are too many, or none of them can be read. */
+export async function readPushedLines(
+  bytes: AsyncIterable<Buffer>,
+  terms: PushTerms,
+  mostLines: number,
+): Promise<PushedBatch> {
+  const lines = new PushedLines(terms, mostLines);
+  for await (const block of textBlocks(bytes, defaultFlowLimits.lineBytes)) lines.read(block);
+  return lines.batch();
+}
+
+class PushedLines {
+  readonly #terms: PushTerms;
+  readonly #mostLines: number;
+  readonly #read = nanosegLines(defaultFlowLimits);
+  readonly #flows: Flow[] = [];
+  readonly #losses: FlowLoss[] = [];
+  readonly #rejected: RejectedRecord[] = [];
+  readonly #missing = new Map<string, FlowLoss>();
+  #line = 0;
+  #records = 0;
+  #readable = 0;
+
+  constructor(terms: PushTerms, mostLines: number) {
+    this.#terms = terms;
+    this.#mostLines = mostLines;
+  }
+
+  read({ text, tooLong, isUtf8 }: TextBlock): void {
+    if (tooLong) {
+      this.#line++;
+      this.#records++;
+      this.#reject(`longer than ${defaultFlowLimits.lineBytes} bytes (limit: line length)`);
+      return;
+    }
+    let from = 0;
+    for (let to = text.indexOf('\n'); to >= 0; to = text.indexOf('\n', from)) {
+      this.#readLine(text.slice(from, to), isUtf8);
+      from = to + 1;
+    }
+    this.#readLine(text.slice(from), isUtf8);
+  }
+
+  batch(): PushedBatch {
+    const [first] = this.#rejected;
+    if (this.#readable === 0 && first !== undefined) {
+      const what = 'expected JSON lines of docs/flow-files.md, of which none can be read';
+      throw new PushRefusal('Malformed', `${what}; ${first.where}: ${first.reason}`);
+    }
+    return {
+      flows: this.#flows,
+      losses: [...this.#losses, ...this.#missing.values()],
+      rejected: this.#rejected,
+      records: this.#records,
+      skipped: 0,
+    };
+  }
+
+  #readLine(line: string, isUtf8: boolean): void {
+    this.#line++;
+    if (line.trim() === '') return;
+    if (++this.#records > this.#mostLines) {
+      throw new PushRefusal('TooLarge', `more than ${this.#mostLines} lines: send smaller batches`);
+    }
+    if (!isUtf8 && line.includes('\ufffd')) this.#reject('not UTF-8 text');
+    else this.#take(this.#read(line, undefined));
+  }
+
+  #take(outcome: LineOutcome): void {
+    switch (outcome.kind) {
+      case 'flow':
+        this.#readable++;
+        this.#takeFlow(outcome.flow);
+        break;
+      case 'losses':
+        this.#readable++;
+        for (const loss of outcome.losses) this.#takeLoss(loss);
+        break;
+      case 'rejected':
+        this.#reject(outcome.reason);
+        break;
+      case 'skipped':
+        break;
+      case 'several':
+        for (const each of outcome.outcomes) this.#take(each);
+        break;
+    }
+  }
+
+  #takeFlow(flow: Flow): void {
+    const judged = judgeFlow(flow, this.#terms);
+    if (judged.kind === 'taken') this.#flows.push(judged.flow);
+    else {
+      this.#reject(judged.reason);
+      if (judged.lost) this.#miss(flow);
+    }
+  }
+
+  #takeLoss(loss: FlowLoss): void {
+    const judged = judgeLoss(loss, this.#terms);
+    if (typeof judged === 'string') this.#reject(judged);
+    else this.#losses.push(judged);
+  }
+
+  /** What the node saw and we cannot use is missing from what is known of it. */
+  #miss({ source, node }: Flow): void {
+    const key = `${source} ${node}`;
+    const events = (this.#missing.get(key)?.events ?? 0) + 1;
+    const timeMs = this.#terms.nowMs;
+    this.#missing.set(key, { timeMs, source, node: this.#terms.node ?? node, events, kind: 'lost' });
+  }
+
+  #reject(reason: string): void {
+    this.#rejected.push({ where: `line ${this.#line}`, reason });
+  }
+}
