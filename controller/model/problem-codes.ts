@@ -225,6 +225,11 @@ export const problemCodes = {
       'The kernel of a node does not track connections that were open before it began to, as its setting net.netfilter.nf_conntrack_tcp_loose is 0.',
     fix: 'Nothing, where the agent is there for longer than the longest connection; else set it to 1, the default of the kernel.',
   },
+  ConntrackBridgeUnseen: {
+    means:
+      'Pods of a node are members of one bridge, and the kernel does not show bridged packets to connection tracking: what they send each other directly is not seen.',
+    fix: 'Load the module br_netfilter and set net.bridge.bridge-nf-call-iptables (and -ip6tables) to 1, as Kubernetes asks for with such a network plugin.',
+  },
   ConntrackFull: {
     means: "The kernel's table of connections is nearly full on a node; when it is, new connections are dropped.",
     fix: 'Raise net.netfilter.nf_conntrack_max on the node, or find out who opens so many connections.',

@@ -1,5 +1,6 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Problem } from '../../model/problem.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord } from '../../ports.ts';
 import { UnusableRecord } from '../flow-file/unusable-record.ts';
 import { ConntrackConnections } from './conntrack-connections.ts';
@@ -8,9 +9,11 @@ import { parseConntrackMessage } from './conntrack-message.ts';
 import { tableFailure } from './conntrack-failure.ts';
 import { ConntrackTable } from './conntrack-table.ts';
 import { droppedEvents } from './dropped-events.ts';
+import { hostAddresses, type IsOwnTarget, standing } from './host-noise.ts';
 import { IdleTimes } from './idle-times.ts';
 import { netlinkMessages } from './netlink-message.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
+import { TrackingWatch } from './tracking-watch.ts';
 
 export interface ConntrackSourceOptions {
   /** The node that reports. */
@@ -22,8 +25,8 @@ export interface ConntrackSourceOptions {
   readonly tableMs?: number;
   /** How many connections are remembered at once. @default 262144 */
   readonly remembered?: number;
-  /** Entries that are no traffic of containers. @default none */
-  readonly isNoise?: (entry: ConntrackEntry) => boolean;
+  /** Where nanoseg itself is reached, so that what this node sends there is left out. @default nowhere */
+  readonly isOwnTarget?: IsOwnTarget;
 }
 
 export interface ConntrackCounters {
@@ -40,7 +43,11 @@ export interface ConntrackCounters {
 
 export interface ConntrackSource extends FlowSource {
   readonly counters: ConntrackCounters;
+  /** What a person should know about tracking on this node, as of the last look. */
+  readonly findings: readonly Problem[];
 }
+
+const nowhere: IsOwnTarget = () => false;
 
 /** NEW, UPDATE and DESTROY of connection tracking (NFNLGRP_CONNTRACK_*, each a bit of the mask). */
 const conntrackGroups = 0b111;
@@ -64,6 +71,10 @@ class LiveConntrack implements ConntrackSource {
   readonly name = 'conntrack';
   readonly #options: ConntrackSourceOptions;
   readonly #connections: ConntrackConnections;
+  readonly #watch = new TrackingWatch();
+  #addresses: ReadonlySet<string> = new Set();
+  /** Since the last look at tracking. */
+  #seen = { all: 0, forwarded: 0 };
   #idle = new IdleTimes(undefined);
   #entries = 0;
   #noise = 0;
@@ -88,6 +99,10 @@ class LiveConntrack implements ConntrackSource {
     };
   }
 
+  get findings(): readonly Problem[] {
+    return this.#watch.findings;
+  }
+
   progress(): { readonly doneBytes: number; readonly totalBytes: undefined } {
     return { doneBytes: 0, totalBytes: undefined };
   }
@@ -107,6 +122,7 @@ class LiveConntrack implements ConntrackSource {
   async *#listen(listener: NetlinkSocket, signal: AbortSignal): AsyncGenerator<FlowBatch, void, void> {
     const { clock, tableMs = 300_000 } = this.#options;
     const drops = new Drops(listener.port);
+    this.#addresses = hostAddresses();
     let nextTableMs = 0;
     let lastTableMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
@@ -114,6 +130,7 @@ class LiveConntrack implements ConntrackSource {
       const left = this.#drain(listener, draft);
       if (left === 'overrun') nextTableMs = Math.min(nextTableMs, lastTableMs + leastBetweenTablesMs);
       if (left === 'overrun' || clock.now() >= drops.nextMs) await this.#noteDrops(drops, left === 'overrun', draft);
+      if (this.#watch.isDue(clock.now())) await this.#look(draft);
       if (!draft.isEmpty) yield draft.take();
       if (left !== 'empty') {
         await otherWork();
@@ -182,11 +199,24 @@ class LiveConntrack implements ConntrackSource {
   }
 
   #flow(entry: ConntrackEntry, timeMs: number): Flow | undefined {
-    if (this.#options.isNoise?.(entry)) {
+    const side = standing(entry, this.#addresses, this.#options.isOwnTarget ?? nowhere);
+    this.#seen.all++;
+    if (side === 'forwarded') this.#seen.forwarded++;
+    if (side === 'noise') {
       this.#noise++;
       return undefined;
     }
     return this.#connections.flow(entry, timeMs);
+  }
+
+  /** A node on which nothing can be seen is no quiet node. */
+  async #look(draft: BatchDraft): Promise<void> {
+    const { clock, node } = this.#options;
+    this.#addresses = hostAddresses();
+    const seen = this.#seen;
+    this.#seen = { all: 0, forwarded: 0 };
+    if (!(await this.#watch.look(clock.now(), seen))) return;
+    draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events: undefined, kind: 'unavailable' });
   }
 
   async #noteDrops(drops: Drops, overrun: boolean, draft: BatchDraft): Promise<void> {

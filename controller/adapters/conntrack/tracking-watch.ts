@@ -1,0 +1,33 @@
+import type { Problem } from '../../model/problem.ts';
+import { judgeTracking, readTrackingFacts, type SeenEntries, type TrackingFacts } from './tracking-state.ts';
+
+const lookMs = 30_000;
+
+/** Looks from time to time whether the kernel tracks what passes, and tells when that is no longer so. */
+export class TrackingWatch {
+  #before: TrackingFacts | undefined;
+  #nextMs = 0;
+  #findings: readonly Problem[] = [];
+  #blind = false;
+
+  /** As of the last look. */
+  get findings(): readonly Problem[] {
+    return this.#findings;
+  }
+
+  isDue(nowMs: number): boolean {
+    return nowMs >= this.#nextMs;
+  }
+
+  /** True when the node was observed until now and is not any more. `seen`: since the last look. */
+  async look(nowMs: number, seen: SeenEntries): Promise<boolean> {
+    this.#nextMs = nowMs + lookMs;
+    const facts = await readTrackingFacts();
+    const { findings, blind } = judgeTracking(facts, this.#before ?? facts, seen);
+    this.#before = facts;
+    this.#findings = findings;
+    const turnedBlind = blind && !this.#blind;
+    this.#blind = blind;
+    return turnedBlind;
+  }
+}
