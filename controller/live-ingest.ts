@@ -1,7 +1,7 @@
 import { FlowAttributor, type ObservedAddresses } from './attribution/attribute-flow.ts';
 import type { TrafficGraph } from './graph/traffic-graph.ts';
 import { HeldFlows } from './held-flows.ts';
-import type { Cluster } from './model/cluster.ts';
+import { type Cluster, differsInPoliciesAlone } from './model/cluster.ts';
 import type { Endpoint, UnknownReason } from './model/endpoint.ts';
 import type { Flow } from './model/flow.ts';
 import type { Sighting } from './model/sighting.ts';
@@ -281,11 +281,14 @@ export class LiveIngest {
     this.#stale = false;
     const cluster = this.#view.cluster();
     if (cluster === this.#cluster) return;
-    this.#noteObserved();
+    const former = this.#cluster;
     this.#cluster = cluster;
+    this.#onCluster?.(cluster);
+    // who is who does not hang on policies
+    if (former !== undefined && differsInPoliciesAlone(former, cluster)) return;
+    this.#noteObserved();
     this.#attributor = new FlowAttributor(cluster);
     this.#attributions++;
-    this.#onCluster?.(cluster);
     this.#held.settle(startMs, (flow, due) => this.#count(flow, !due));
     const endMs = this.#clock.now();
     this.#notBeforeMs = endMs + flowShare * (endMs - startMs);

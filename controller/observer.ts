@@ -165,8 +165,8 @@ export class Observer {
     const study = this.#studyNow();
     const nowMs = systemClock.now();
     const last = this.#looked;
-    const same = last !== undefined && last.of === study && last.revision === graph.revision;
-    if (same && nowMs < last.madeMs + lookLastsMs) return last.study.again();
+    const same = last !== undefined && last.of.ground === study.ground && last.revision === graph.revision;
+    if (same && nowMs < last.madeMs + lookLastsMs) return last.study.again(study);
     this.#analyst =
       this.#analyst?.study === study
         ? this.#analyst.renewed(graph, nowMs)
@@ -180,6 +180,7 @@ export class Observer {
           });
     const made = new ProposalStudy({
       analyst: this.#analyst,
+      cluster: study,
       profileOf: (namespace) => this.#view.profileOf(namespace).profile,
       closedSince: (namespace) => this.#closedSince(namespace),
     });

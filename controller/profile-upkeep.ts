@@ -48,7 +48,7 @@ export async function tendProfiles(round: ProfileRound): Promise<AuditRecord[]> 
 
 function coverageOf({ view, study }: ProfileRound): ReadonlyMap<string, PodCoverage> {
   const namespaces = podCoverage({
-    index: study.analyst.study.index,
+    index: study.cluster.index,
     proposals: view.proposals(),
     profileOf: (namespace) => view.profileOf(namespace),
     whyNone: (workload) => study.whyNone(workload),

@@ -30,6 +30,9 @@ const refreshAhead = 4;
 /** So many keys are looked at at once: most of the time each of them waits for the API server. */
 const atOnce = 8;
 
+/** A round lets looks that people wait for go first, before each of its keys for no longer than this. */
+const givenWayMs = 250;
+
 /** A server that has just started refuses, for a moment, what it allowed before. */
 const refusalsBelieved = 3;
 
@@ -41,6 +44,10 @@ export class ProposalLoop {
   readonly #reconciler: ProposalReconciler;
   /** Keys of the round under way that were not looked at yet. */
   readonly #handedOut = new Set<string>();
+  /** Keys with decisions that nobody has looked at. */
+  readonly #decided = new Set<string>();
+  /** When the latest look of a round begins. */
+  #turn: Promise<void> = Promise.resolve();
   #study: ProposalStudy | undefined;
   #refreshed = 0;
   /** Ends the rest between two rounds. */
@@ -85,7 +92,11 @@ export class ProposalLoop {
         const found = this.#parts.view
           .approvals()
           .find(({ metadata }) => metadata.namespace === change.namespace && metadata.name === change.name);
-        if (found) this.#queue.add(`${change.namespace}/${found.spec.proposal}`);
+        if (found === undefined) break;
+        const key = `${change.namespace}/${found.spec.proposal}`;
+        // nanoseg's answer is news too, and nothing that anybody waits for
+        if (found.status === undefined) this.#decided.add(key);
+        this.#queue.add(key);
         break;
       }
       case 'policy': {
@@ -117,10 +128,11 @@ export class ProposalLoop {
     while (!signal.aborted) {
       const startedMs = clock.now();
       this.#study = study();
-      flows.renew(this.#study.analyst.study);
+      flows.renew(this.#study.cluster);
       const stored = view.proposals().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
       for (const key of new Set([...this.#study.keys(), ...stored])) {
         await this.#untilHandedOut(refreshAhead - 1, signal);
+        await this.#giveWay(signal);
         if (signal.aborted) return;
         this.#handedOut.add(key);
         this.#queue.add(key);
@@ -168,6 +180,19 @@ export class ProposalLoop {
       await this.#parts.clock.sleep(5, signal).catch(() => undefined);
   }
 
+  async #giveWay(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const lastMs = clock.now() + givenWayMs;
+    while (this.#decided.size > 0 && clock.now() < lastMs && !signal.aborted)
+      await clock.sleep(5, signal).catch(() => undefined);
+  }
+
+  /** Looks of a round begin one after the other, with a moment between them for all else that goes on. */
+  async #inTurn(signal: AbortSignal): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#parts.clock.sleep(0, signal)).catch(() => undefined);
+    await this.#turn;
+  }
+
   async #afterRound(study: ProposalStudy): Promise<void> {
     try {
       await this.#noteStop();
@@ -182,10 +207,10 @@ export class ProposalLoop {
   async #work(signal: AbortSignal): Promise<void> {
     const { metrics, log } = this.#parts;
     for await (const key of this.#queue.take(signal)) {
+      if (this.#handedOut.has(key)) await this.#inTurn(signal);
       const outcome = await this.#attempt(key);
-      // a look that neither read nor wrote has kept everything else waiting
-      await this.#parts.clock.sleep(0, signal).catch(() => undefined);
       this.#handedOut.delete(key);
+      this.#decided.delete(key);
       metrics.reconciled(outcome.kind);
       switch (outcome.kind) {
         case 'done':

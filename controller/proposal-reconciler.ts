@@ -213,7 +213,7 @@ export class ProposalReconciler {
     const records = await tendAllowances({
       closing: this.#writes.latest(key) ?? proposal,
       profile,
-      naming: study.analyst.study.naming,
+      naming: study.cluster.naming,
       isProtected: (workload) => isolated.has(workload),
       policies: view.networkPolicies(),
       store,

@@ -1,4 +1,5 @@
 import type { Analyst, ProposalWish, WorkloadAnalysis } from './analyst.ts';
+import type { ClusterStudy } from './cluster-study.ts';
 import {
   closingProposalName,
   jointProposalName,
@@ -34,6 +35,8 @@ export interface ProvedText {
 
 export interface StudyInput {
   readonly analyst: Analyst;
+  /** The cluster as it is; the analyst's own may differ from it in nanoseg's policies. */
+  readonly cluster: ClusterStudy;
   readonly profileOf: (namespace: string) => Profile;
   /** Since when a namespace's default-deny is in force, in ms; undefined: it is not. */
   readonly closedSince: (namespace: string) => number | undefined;
@@ -52,10 +55,12 @@ export class ProposalStudy {
   /** What was made of workloads, once the study is asked again. */
   #makings: Map<WorkloadKey, { readonly since: string; readonly making: Making }> | undefined;
   readonly #input: StudyInput;
+  #cluster: ClusterStudy;
 
   constructor(input: StudyInput) {
     this.#input = input;
     this.#analyst = input.analyst;
+    this.#cluster = input.cluster;
     for (const workload of this.#analyst.subjects()) {
       const { namespace } = parseWorkloadKey(workload);
       this.#workloads.set(`${namespace}/${proposalName(workload)}`, workload);
@@ -65,14 +70,15 @@ export class ProposalStudy {
     }
   }
 
-  /** For another round in which nothing has changed: from now on it remembers its answers. */
-  again(): this {
+  /** For another round in which nothing but nanoseg's own policies has changed: from now on it remembers its answers. */
+  again(cluster: ClusterStudy): this {
     this.#makings ??= new Map();
+    this.#cluster = cluster;
     return this;
   }
 
-  get analyst(): Analyst {
-    return this.#analyst;
+  get cluster(): ClusterStudy {
+    return this.#cluster;
   }
 
   /** A key for every workload that may have a proposal, and then one for every namespace that may be closed. */
@@ -189,7 +195,7 @@ export class ProposalStudy {
   }
 
   #makeClosing(namespace: string): Making {
-    const policies = this.#analyst.study.cluster.policies.filter(({ metadata }) => metadata.namespace === namespace);
+    const policies = this.#cluster.cluster.policies.filter(({ metadata }) => metadata.namespace === namespace);
     const open = openPods(namespace, policies, this.#analyst.worldOf(namespace));
     if (open.length > 0) return none(`the namespace cannot be closed yet: ${open[0]}`, false);
     return { kind: 'made', made: madeForClosing(namespace, this.#proveClosing(namespace)) };
@@ -197,7 +203,7 @@ export class ProposalStudy {
 
   /** With any other text than the default-deny itself, the proof of it says nothing. */
   #proveClosing(namespace: string, policies: readonly NetworkPolicy[] = [defaultDeny(namespace)]): ProposalProof {
-    const { cluster, index } = this.#analyst.study;
+    const { cluster, index } = this.#cluster;
     const workloads = index.keys.filter((key) => parseWorkloadKey(key).namespace === namespace);
     const connections = this.#analyst.connectionsOf(workloads);
     const world = this.#analyst.worldOf(namespace);

@@ -3,6 +3,7 @@ import { Analyst, type AnalystInput, type ProposalWish } from '../controller/ana
 import { analyse } from '../controller/analysis.ts';
 import { clusterStudy } from '../controller/cluster-study.ts';
 import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
+import type { NetworkPolicy } from '../controller/model/network-policy.ts';
 import { defaultProfile, type Profile } from '../controller/model/profile.ts';
 import type { Sighting } from '../controller/model/sighting.ts';
 import { parseWorkloadKey } from '../controller/model/workload.ts';
@@ -136,6 +137,26 @@ test('a cluster that differs in its policies alone is not indexed again, and one
   t.is(policies.naming.choiceOf, study.naming.choiceOf);
   const pods = clusterStudy({ ...cluster, pods: cluster.pods.slice(1) }, study);
   t.not(pods.index.classes, study.index.classes);
+});
+
+test("only nanoseg's own policies leave what it would propose as it is", (t) => {
+  const policy = (name: string, labels: Readonly<Record<string, string>>): NetworkPolicy => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { namespace: 'shop', name, labels },
+    spec: { podSelector: {}, policyTypes: ['Ingress'] },
+  });
+  const ours = policy('nanoseg-cart', { 'app.kubernetes.io/managed-by': 'nanoseg' });
+  const foreign = policy('by-hand', {});
+  const study = clusterStudy({ ...cluster, policies: [foreign] });
+  const applied = clusterStudy({ ...cluster, policies: [foreign, ours] }, study);
+  t.is(applied.ground, study.ground);
+  t.is(applied.worldOf(defaultProfile).index, applied.index);
+  t.deepEqual(applied.worldOf(defaultProfile).inForce, [foreign]);
+  const more = clusterStudy({ ...cluster, policies: [foreign, ours, policy('another', {})] }, applied);
+  t.not(more.ground, study.ground);
+  t.is(more.worldOf(defaultProfile).inForce.length, 2);
+  t.not(clusterStudy({ ...cluster, policies: [{ ...foreign }] }, study).ground, study.ground);
 });
 
 test('an amendment lets denied attempts pass, says so in its text and is proved', (t) => {

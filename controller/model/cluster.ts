@@ -24,6 +24,25 @@ export interface Cluster {
   readonly portRanges?: boolean | undefined;
 }
 
+/** The parts of a cluster that its policies do not touch. */
+const lasting = [
+  'namespaces',
+  'workloads',
+  'pods',
+  'nodes',
+  'services',
+  'webhooks',
+  'exposures',
+  'apiServer',
+  'cidrs',
+  'portRanges',
+] as const satisfies readonly (keyof Cluster)[];
+
+/** Whether two values of one cluster have all parts in common, the very same values, but for the policies. */
+export function differsInPoliciesAlone(former: Cluster, cluster: Cluster): boolean {
+  return lasting.every((part) => former[part] === cluster[part]);
+}
+
 export interface Namespace {
   readonly name: string;
   /** Includes `kubernetes.io/metadata.name` where the cluster sets it: always, but on servers before 1.21. */

@@ -77,6 +77,6 @@ export function isIsolated({ views }: Evaluation, direction: 'ingress' | 'egress
   return views.of({ kind: 'workload', workload }).every(({ isolatedBy }) => isolatedBy[direction].length > 0);
 }
 
-function isManaged(labels: Readonly<Record<string, string>>): boolean {
+export function isManaged(labels: Readonly<Record<string, string>>): boolean {
   return Object.entries(managedLabels).every(([key, value]) => labels[key] === value);
 }

@@ -22,7 +22,7 @@ export type Told =
     }
   /** Records that were ingested, and when the last of them was. */
   | { readonly kind: 'records'; readonly records: number; readonly atMs: number }
-  | { readonly kind: 'pod'; readonly atMs: number; readonly clusterMs: number }
+  | { readonly kind: 'pod'; readonly atMs: number }
   | { readonly kind: 'answer'; readonly answer: Answer };
 
 /** What is asked of it; every question has one answer. */
@@ -42,7 +42,8 @@ export interface Answer {
 }
 
 const resolutionMs = 5;
-const tell = (told: Told) => process.connected && process.send?.(told);
+/** Whoever asked may be gone by now. */
+const tell = (told: Told) => process.connected && process.send?.(told, () => undefined);
 const delay = monitorEventLoopDelay({ resolution: resolutionMs });
 const stop = new AbortController();
 const cpuMs = () => {
@@ -72,14 +73,18 @@ process.on('message', (question: Question) => {
     case 'watch-pod': {
       const { name, ip } = question;
       const view = last?.view;
-      const unsubscribe = view?.subscribe(({ kind }) => {
-        if (kind !== 'cluster' || view === undefined) return;
-        const start = performance.now();
+      if (view === undefined) break;
+      const look = () => {
         const pod = view.cluster().pods.find((one) => one.name === name && one.endMs === undefined);
         if (pod?.ips[0] !== ip) return;
-        unsubscribe?.();
-        tell({ kind: 'pod', atMs: Date.now(), clusterMs: performance.now() - start });
+        unsubscribe();
+        tell({ kind: 'pod', atMs: Date.now() });
+      };
+      const unsubscribe = view.subscribe(({ kind }) => {
+        if (kind === 'cluster') look();
       });
+      // the change may be older than this question
+      look();
       break;
     }
   }

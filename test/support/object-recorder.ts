@@ -18,7 +18,7 @@ export type PolicyEvent = ObjectEvent<NetworkPolicy>;
 
 /** Of every NetworkPolicy. */
 export function recordPolicies(
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown'>,
   api: KubeApi,
   onEvent: (event: PolicyEvent) => void = () => undefined,
 ): Promise<ObjectRecorder<NetworkPolicy>> {
@@ -58,7 +58,7 @@ export class ObjectRecorder<Type extends KubernetesObject> {
 
   /** From now until the end of the test; `onEvent` may throw, and `close` throws it then. */
   static async start<Type extends KubernetesObject>(
-    t: ExecutionContext,
+    t: Pick<ExecutionContext, 'teardown'>,
     api: KubeApi,
     path: string,
     onEvent: (event: ObjectEvent<Type>) => void = () => undefined,
