@@ -3,19 +3,15 @@ import { ClusterError } from '../controller/model/cluster-error.ts';
 import { counted } from '../controller/model/counted.ts';
 import type { ObjectRef } from '../controller/model/kubernetes-object.ts';
 import type { Decision, PolicyApproval } from '../controller/model/policy-approval.ts';
-import {
-  type PolicyProposal,
-  type ProposalStatus,
-  type Revision,
-  resourceApiVersion,
-} from '../controller/model/policy-proposal.ts';
+import { type PolicyProposal, type ProposalStatus, resourceApiVersion } from '../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
+import { decidedDigest, inForce, isCurrent, notYetProved, shortDigest } from '../controller/view/decided.ts';
 import { clusterProblem, exitCodeOf } from './cluster-problem.ts';
 import type { ObjectStore } from '../controller/ports.ts';
 import type { Connection } from './connection.ts';
-import type { EffectiveProfile } from './effective-profile.ts';
+import type { EffectiveProfile } from '../controller/view/effective-profile.ts';
 import { whatMayBeRead } from './permitted.ts';
-import { proposalName } from './resolve-proposal.ts';
+import { proposalName } from '../controller/view/proposal-names.ts';
 import { exitCode } from './terminal.ts';
 
 /** One decision about one digest of one proposal, as the person has seen it. */
@@ -47,23 +43,6 @@ export interface DecisionOutcome {
   readonly message: string;
   /** Of `failed`. */
   readonly failure?: { readonly problem: Problem; readonly exitCode: number };
-}
-
-/** The digest that a decision is about: what is proposed, or what is in force. */
-export function decidedDigest({ status }: PolicyProposal, decision: Decision): string | undefined {
-  switch (decision) {
-    case 'Approve':
-    case 'Reject':
-      return status?.digest;
-    case 'Rollback':
-    case 'Retire':
-      return status && inForce(status)?.digest;
-  }
-}
-
-/** The policies of nanoseg that are in force, or undefined when there are none. */
-export function inForce({ enforced }: ProposalStatus): Revision | undefined {
-  return enforced?.policies === '' ? undefined : enforced;
 }
 
 /** Writes the decision down, right after making sure that it is about what was shown. */
@@ -98,21 +77,6 @@ function changedSince({ proposal, decision, digest }: DecisionRequest, fresh: Po
 function failed(request: DecisionRequest, cause: Problem, code: number): DecisionOutcome {
   const failure = { problem: cause, exitCode: code };
   return { request, approval: undefined, result: 'failed', message: cause.message, failure };
-}
-
-/** False while the controller has not yet looked at the text as it stands in the spec. */
-export function isCurrent({ metadata, status }: PolicyProposal): boolean {
-  return metadata.generation === undefined || status?.observedGeneration === metadata.generation;
-}
-
-export function notYetProved(proposal: PolicyProposal): Problem {
-  const message = `${proposalName(proposal)} was edited, and the controller has not proved the new text yet`;
-  return problem('ProposalChanged', message);
-}
-
-/** The first 12 of the hex digits, which nobody mistakes for others. */
-export function shortDigest(digest: string | undefined): string {
-  return digest === undefined || digest === '' ? 'nothing' : digest.slice(0, 'sha256:'.length + 12);
 }
 
 export function refOf({ kind, metadata }: PolicyProposal): ObjectRef {

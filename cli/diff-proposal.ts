@@ -1,13 +1,13 @@
 import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
 import { problem } from '../controller/model/problem.ts';
 import type { Connection } from './connection.ts';
-import { inForce, shortDigest } from './decide.ts';
+import { inForce, shortDigest } from '../controller/view/decided.ts';
 import { effectiveProfile } from './effective-profile.ts';
-import { pairJson } from './render/connection-json.ts';
-import { lineDiff } from './render/line-diff.ts';
-import { pairLines } from './render/pair-words.ts';
+import { pairJson } from '../controller/view/connection-json.ts';
+import { lineDiff } from '../controller/view/line-diff.ts';
+import { pairLines } from '../controller/view/pair-words.ts';
 import { printable } from './render/printable.ts';
-import { proposalName } from './resolve-proposal.ts';
+import { proposalName } from '../controller/view/proposal-names.ts';
 import { pairsOf } from './review.ts';
 import { storedCluster } from './stored-cluster.ts';
 import { exitCode, InputError, type Terminal } from './terminal.ts';

@@ -3,8 +3,9 @@ import { resolveProfile } from '../controller/adapters/resources/profile-layer.t
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
-import type { Mode, Profile, ProfileStatus } from '../controller/model/profile.ts';
+import type { ProfileStatus } from '../controller/model/profile.ts';
 import type { ObjectStore } from '../controller/ports.ts';
+import type { EffectiveProfile } from '../controller/view/effective-profile.ts';
 import { whatMayBeRead } from './permitted.ts';
 import { stopReason } from './stop-annotation.ts';
 
@@ -12,19 +13,6 @@ import { stopReason } from './stop-annotation.ts';
 export interface StoredProfile extends KubernetesObject {
   readonly spec?: unknown;
   readonly status?: ProfileStatus;
-}
-
-/** The profile in force for a namespace. */
-export interface EffectiveProfile {
-  readonly profile: Profile;
-  /** Unknown: the cluster's profile would say it, and the user may not read that. */
-  readonly mode: Mode | 'unknown';
-  /** `namespace/name` of the SegmentationProfile that is nearest, or `built-in`. */
-  readonly origin: string;
-  /** What makes it unusable: then the namespace is only observed. */
-  readonly problems: readonly Problem[];
-  /** Why nothing is written in the namespace at the moment (the kill switch), as far as the user may read it. */
-  readonly stopped: string | undefined;
 }
 
 /** The SegmentationProfile that counts in a namespace, which is the one called `default`. */

@@ -12,16 +12,11 @@ import { allowanceForAnnotation } from '../controller/reconcile/plan-allowances.
 import { type NamespaceCoverage, podCoverage } from '../controller/reconcile/pod-coverage.ts';
 import type { Connection } from './connection.ts';
 import { type ControllerStatus, controllerStatus } from './controller-status.ts';
-import {
-  clusterProfile,
-  type EffectiveProfile,
-  profileFrom,
-  type StoredProfile,
-  storedOf,
-} from './effective-profile.ts';
+import { clusterProfile, profileFrom, type StoredProfile, storedOf } from './effective-profile.ts';
+import { type EffectiveProfile } from '../controller/view/effective-profile.ts';
 import { listProposals } from './list-proposals.ts';
 import { whatMayBeRead } from './permitted.ts';
-import { proposalName } from './resolve-proposal.ts';
+import { proposalName } from '../controller/view/proposal-names.ts';
 import { stopReason } from './stop-annotation.ts';
 import { storedCluster } from './stored-cluster.ts';
 

@@ -1,5 +1,6 @@
 import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
+import { proposalName } from '../controller/view/proposal-names.ts';
 import type { Connection } from './connection.ts';
 import { isKind } from './kind-names.ts';
 import { listProposals } from './list-proposals.ts';
@@ -93,19 +94,6 @@ function fit(proposals: readonly PolicyProposal[], { kind, name }: Wanted): Poli
   );
   const current = fitting.filter(({ status }) => status?.state !== 'Superseded');
   return current.length === 0 ? fitting : current;
-}
-
-/** `shop/deployment/cart`; of a proposal that is not about one workload its own name, `shop/joint-web`. */
-export function proposalName({ metadata, spec }: PolicyProposal): string {
-  return `${metadata.namespace}/${workloadWords({ metadata, spec })}`;
-}
-
-/** `deployment/cart`, or the name of a proposal that is not about one workload. */
-export function workloadWords({ metadata, spec }: Pick<PolicyProposal, 'metadata' | 'spec'>): string {
-  const [workload] = spec.workloads;
-  if (spec.scope !== 'Workload' || workload === undefined) return metadata.name;
-  const slash = workload.indexOf('/');
-  return `${workload.slice(0, slash).toLowerCase()}${workload.slice(slash)}`;
 }
 
 function workloadNames({ metadata, spec }: PolicyProposal): string[] {

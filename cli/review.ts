@@ -8,11 +8,12 @@ import type { PairDifference } from '../controller/policy/evaluate/difference.ts
 import { podsToCome } from '../controller/policy/pods-to-come.ts';
 import type { ProofWorld } from '../controller/policy/proof-world.ts';
 import type { Connection } from './connection.ts';
-import { inForce } from './decide.ts';
-import { type EffectiveProfile, effectiveProfile } from './effective-profile.ts';
-import { pairChanges } from './pair-changes.ts';
+import { inForce } from '../controller/view/decided.ts';
+import { type EffectiveProfile } from '../controller/view/effective-profile.ts';
+import { effectiveProfile } from './effective-profile.ts';
+import { pairChanges } from '../controller/view/pair-changes.ts';
 import { proposedPolicies } from './proposed-policies.ts';
-import { pairLines } from './render/pair-words.ts';
+import { pairLines } from '../controller/view/pair-words.ts';
 import { type ReadableCluster, rulesInWords, worldOf } from './rules-in-words.ts';
 import { storedCluster } from './stored-cluster.ts';
 

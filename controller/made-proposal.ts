@@ -8,10 +8,11 @@ import {
   type ProposalReadiness,
   type ProposalSpec,
 } from './model/policy-proposal.ts';
-import type { HeldBack, Omission, OverGrant, Proof } from './model/proposal.ts';
+import type { HeldBack, Omission, Proof } from './model/proposal.ts';
 import { parseWorkloadKey, type WorkloadKey } from './model/workload.ts';
 import type { Readiness } from './learning/readiness.ts';
 import { defaultDenyYaml } from './policy/default-deny.ts';
+import { overGrantWords } from './view/over-grant.ts';
 
 /** What nanoseg would write into a proposal at this moment, with all that a reviewer needs to know of it. */
 export interface MadeProposal {
@@ -139,11 +140,6 @@ export function proofSummary(proof: Proof): ProposalProof {
     reachableBefore,
     reachableAfter,
   };
-}
-
-function overGrantWords({ direction, peer, protocol, ports, allowance, widenedBy }: OverGrant): string {
-  const why = allowance ?? widenedBy;
-  return `${direction} ${peer} ${protocol} ${ports}${why === undefined ? '' : ` (${why})`}`;
 }
 
 function heldBackItems(heldBack: readonly HeldBack[]): CountedItems {

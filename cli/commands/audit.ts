@@ -2,7 +2,7 @@ import { Argument, Command, Option } from 'commander';
 import { AuditDamaged } from '../../controller/adapters/audit/hash-chain.ts';
 import { type AuditAction, type AuditEntry, auditActions } from '../../controller/ports.ts';
 import { addConnectionOptions, type AuditReader, type Connect, type ConnectionOptions } from '../connection.ts';
-import { shortDigest } from '../decide.ts';
+import { shortDigest } from '../../controller/view/decided.ts';
 import { printable } from '../render/printable.ts';
 import { writeJsonArray } from '../render/json-array.ts';
 import { renderTable } from '../render/table.ts';

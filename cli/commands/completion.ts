@@ -3,7 +3,7 @@ import { ClusterError } from '../../controller/model/cluster-error.ts';
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
 import { listProposals } from '../list-proposals.ts';
 import { completionScript, type Shell, shells } from '../render/completion-script.ts';
-import { workloadWords } from '../resolve-proposal.ts';
+import { workloadWords } from '../../controller/view/proposal-names.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 
 const help = `

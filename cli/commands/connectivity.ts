@@ -5,7 +5,7 @@ import type { CniName } from '../../controller/model/profile.ts';
 import type { Connectivity } from '../../controller/policy/evaluate/connectivity.ts';
 import { cniOption } from '../cni-option.ts';
 import { loadEvaluator, unknownHint } from '../load-evaluator.ts';
-import { connectionsJson, sideJson, sideText } from '../render/connection-json.ts';
+import { connectionsJson, sideJson, sideText } from '../../controller/view/connection-json.ts';
 import { writeJsonArray } from '../render/json-array.ts';
 import { renderTable } from '../render/table.ts';
 import type { Terminal } from '../terminal.ts';

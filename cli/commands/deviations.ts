@@ -3,10 +3,11 @@ import type { Deviation, PolicyProposal } from '../../controller/model/policy-pr
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
 import { listProposals } from '../list-proposals.ts';
 import { age } from '../render/age.ts';
-import { connectionIdWords } from '../render/connection-words.ts';
+import { connectionIdWords } from '../../controller/view/connection-words.ts';
 import { printable } from '../render/printable.ts';
 import { renderTable } from '../render/table.ts';
-import { resolveProposals, workloadWords } from '../resolve-proposal.ts';
+import { resolveProposals } from '../resolve-proposal.ts';
+import { workloadWords } from '../../controller/view/proposal-names.ts';
 import { exitCode, type Terminal } from '../terminal.ts';
 
 interface Options extends ConnectionOptions {

@@ -5,7 +5,7 @@ import type { PairDifference } from '../../controller/policy/evaluate/difference
 import { cniOption } from '../cni-option.ts';
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
 import { loadEvaluator, unknownHint } from '../load-evaluator.ts';
-import { pairJson, sideText } from '../render/connection-json.ts';
+import { pairJson, sideText } from '../../controller/view/connection-json.ts';
 import { writeJsonArray } from '../render/json-array.ts';
 import { renderTable } from '../render/table.ts';
 import { resolveProposals } from '../resolve-proposal.ts';

@@ -4,13 +4,15 @@ import type { PolicyProposal } from '../../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../../controller/model/problem.ts';
 import { clusterProblem, exitCodeOf } from '../cluster-problem.ts';
 import { addConnectionOptions, type Connect, type Connection, type ConnectionOptions } from '../connection.ts';
-import { isCurrent, refOf, shortDigest } from '../decide.ts';
+import { isCurrent, shortDigest } from '../../controller/view/decided.ts';
+import { refOf } from '../decide.ts';
 import { discard, editText } from '../edit-text.ts';
 import { proposedPolicies } from '../proposed-policies.ts';
-import { groupedItems, notAmong } from '../render/listed-items.ts';
+import { groupedItems, notAmong } from '../../controller/view/listed-items.ts';
 import { printable } from '../render/printable.ts';
 import { reportProblems } from '../report-problems.ts';
-import { proposalName, resolveProposals } from '../resolve-proposal.ts';
+import { proposalName } from '../../controller/view/proposal-names.ts';
+import { resolveProposals } from '../resolve-proposal.ts';
 import { exitCode, InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 

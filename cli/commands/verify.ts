@@ -12,8 +12,8 @@ import { habitsIn, type SuspicionJudge, suspicionJudge } from '../../controller/
 import { unknownHint } from '../load-evaluator.ts';
 import { addObservationOptions, type ObservationOptions, observeTraffic, reportLeftOut } from '../observe-traffic.ts';
 import { warnOfOtherPolicies } from '../other-policies.ts';
-import { connectionsJson } from '../render/connection-json.ts';
-import { connectionWords } from '../render/connection-words.ts';
+import { connectionsJson } from '../../controller/view/connection-json.ts';
+import { connectionWords } from '../../controller/view/connection-words.ts';
 import { section } from '../render/section.ts';
 import { exitCode, InputError, type Terminal } from '../terminal.ts';
 

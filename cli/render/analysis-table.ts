@@ -4,7 +4,7 @@ import type { HeldBack, Omission, OverGrant } from '../../controller/model/propo
 import { endpointWords } from '../../controller/model/endpoint.ts';
 import { parseWorkloadKey, type WorkloadKey } from '../../controller/model/workload.ts';
 import { heldBackOf } from './analysis-report.ts';
-import { connectionWords } from './connection-words.ts';
+import { connectionWords } from '../../controller/view/connection-words.ts';
 import { section } from './section.ts';
 import { renderTable } from './table.ts';
 

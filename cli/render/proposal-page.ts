@@ -6,13 +6,13 @@ import type {
   ProposalStatus,
   Revision,
 } from '../../controller/model/policy-proposal.ts';
-import { inForce } from '../decide.ts';
-import { proposalName } from '../resolve-proposal.ts';
+import { inForce } from '../../controller/view/decided.ts';
+import { proposalName } from '../../controller/view/proposal-names.ts';
 import { age } from './age.ts';
-import { connectionIdWords } from './connection-words.ts';
-import { groupedItems, itemLine, notAmong } from './listed-items.ts';
+import { connectionIdWords } from '../../controller/view/connection-words.ts';
+import { groupedItems, itemLine, notAmong } from '../../controller/view/listed-items.ts';
 import { printable } from './printable.ts';
-import { closesWords } from './proposal-table.ts';
+import { closesWords } from '../../controller/view/proposal-figures.ts';
 
 /** Everything about a proposal that a person asks for: `rules` are its rules in words; the policies stand at the end. */
 export function proposalPage(proposal: PolicyProposal, rules: readonly string[], nowMs: number): string {

@@ -1,6 +1,7 @@
 import type { PolicyProposal, ProposalStatus } from '../../controller/model/policy-proposal.ts';
-import { inForce, shortDigest } from '../decide.ts';
-import { workloadWords } from '../resolve-proposal.ts';
+import { inForce, shortDigest } from '../../controller/view/decided.ts';
+import { workloadWords } from '../../controller/view/proposal-names.ts';
+import { closesWords, overGrantNames } from '../../controller/view/proposal-figures.ts';
 import { age } from './age.ts';
 import { printable } from './printable.ts';
 import type { Column } from './table.ts';
@@ -66,21 +67,4 @@ function wideCells({ approvals, live, heldBack, deviations, digest, message }: P
     shortDigest(digest),
     message,
   ];
-}
-
-/** `41 of 43 pairs`: what could reach each other and cannot any more. */
-export function closesWords({ proof }: ProposalStatus): string {
-  const { reachableBefore: before, reachableAfter: after, valid } = proof;
-  return valid ? `${Math.max(0, before - after)} of ${before} ${before === 1 ? 'pair' : 'pairs'}` : '-';
-}
-
-/** `none`; `cluster-dns, open-to-world`; `2 never seen, cluster-dns`. */
-export function overGrantNames({ proof }: ProposalStatus): string {
-  const names = proof.overGrants.map((grant) => /\(([^()]+)\)$/.exec(grant)?.[1]);
-  const unnamed = names.filter((name) => name === undefined).length;
-  const parts = [
-    ...(unnamed > 0 ? [`${unnamed} never seen`] : []),
-    ...[...new Set(names.flatMap((name) => name ?? []))].sort(),
-  ];
-  return parts.length === 0 ? 'none' : parts.join(', ');
 }

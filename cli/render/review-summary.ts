@@ -1,12 +1,12 @@
 import { counted } from '../../controller/model/counted.ts';
 import type { ProposalStatus } from '../../controller/model/policy-proposal.ts';
-import { inForce, shortDigest } from '../decide.ts';
-import { proposalName } from '../resolve-proposal.ts';
+import { inForce, shortDigest } from '../../controller/view/decided.ts';
+import { proposalName } from '../../controller/view/proposal-names.ts';
 import type { Review } from '../review.ts';
-import { connectionIdWords } from './connection-words.ts';
-import { groupedItems, itemLine, notAmong } from './listed-items.ts';
+import { connectionIdWords } from '../../controller/view/connection-words.ts';
+import { groupedItems, itemLine, notAmong } from '../../controller/view/listed-items.ts';
 import { printable } from './printable.ts';
-import { closesWords, overGrantNames } from './proposal-table.ts';
+import { closesWords, overGrantNames } from '../../controller/view/proposal-figures.ts';
 
 /** Entries of each list; `show` has all of them. */
 const listed = 6;

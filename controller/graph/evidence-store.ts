@@ -27,6 +27,7 @@ interface ReplicaSlots {
 export class EvidenceStore {
   readonly table = new EvidenceTable();
   readonly changed = new ChangedRows();
+  #followed: ChangedRows | undefined;
   readonly #widths: readonly number[];
   readonly #finestMs: number;
   readonly #recent: RecentKeys;
@@ -43,6 +44,11 @@ export class EvidenceStore {
     this.#finestMs = binMs;
     this.#widths = binWidths(binMs);
     this.#recent = new RecentKeys(rememberedConnections, journaled);
+  }
+
+  /** What changes from now on, beside `changed`; one reader at most. */
+  follow(): ChangedRows {
+    return (this.#followed = new ChangedRows());
   }
 
   /** The row of a connection; -1 when there is none yet. */
@@ -69,7 +75,7 @@ export class EvidenceStore {
     endMs: number,
     bin: number,
   ): void {
-    this.changed.mark(row);
+    this.#mark(row);
     const { client, server, clientPort } = sighting;
     const field = verdictColumn(sighting.verdict);
     let { connections, bytes } = sighting;
@@ -96,7 +102,7 @@ export class EvidenceStore {
   merge(row: number, delta: EvidenceDelta): void {
     const level = this.#widths.indexOf(delta.binMs);
     if (level < 0) throw new RangeError(`evidence in bins of ${delta.binMs} ms cannot be added here`);
-    this.changed.mark(row);
+    this.#mark(row);
     this.#addCount(row, column.allowed, delta.allowed);
     this.#addCount(row, column.denied, delta.denied);
     this.#addCount(row, column.audited, delta.audited);
@@ -173,6 +179,11 @@ export class EvidenceStore {
       clientReplicas: this.#replicas(row, this.#clients),
       serverReplicas: this.#replicas(row, this.#servers),
     };
+  }
+
+  #mark(row: number): void {
+    this.changed.mark(row);
+    this.#followed?.mark(row);
   }
 
   #addCount(row: number, field: number, count: number): void {

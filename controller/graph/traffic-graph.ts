@@ -6,8 +6,9 @@ import type { FlowLoss } from '../model/flow.ts';
 import { fnv1a } from '../model/object-name.ts';
 import type { AttributedPeer, Sighting } from '../model/sighting.ts';
 import type { WorkloadKey } from '../model/workload.ts';
+import type { ChangedRows } from './changed-rows.ts';
 import { EvidenceStore } from './evidence-store.ts';
-import { column, connectionKey, mix, sortableKey, splitKey } from './evidence-table.ts';
+import { column, connectionKey, doubleColumn, mix, sortableKey, splitKey } from './evidence-table.ts';
 import type { ConnectionDelta, EndpointDelta, GraphChanges, GraphDelta, ObservationWindow } from './graph-delta.ts';
 import { Observation } from './observation.ts';
 import type { RecentKeyChunk } from './recent-keys.ts';
@@ -38,6 +39,20 @@ export interface EndpointAttributes {
   readonly kind: Endpoint['kind'];
   readonly endpoint: Endpoint;
   readonly dnsNames: readonly string[];
+}
+
+/** One connection in numbers; `from` and `to` are those of its endpoints. */
+export interface ConnectionSummary {
+  readonly from: number;
+  readonly to: number;
+  readonly protocol: number;
+  readonly port: number;
+  readonly directed: boolean;
+  readonly allowed: number;
+  readonly denied: number;
+  readonly audited: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
 }
 
 /**
@@ -125,6 +140,49 @@ export class TrafficGraph implements ConnectionSource {
     }
   }
 
+  /** Its number stays as it is as long as the process lives: from 0 to below `size`. */
+  connectionAt(row: number): Connection {
+    return this.#connection(row);
+  }
+
+  /** Of the connection of that number what a reader of all of them needs, without an object for its evidence. */
+  summaryAt(row: number): ConnectionSummary {
+    const { table } = this.#store;
+    const { protocol, port, directed } = splitKey(table.word(row, column.key));
+    return {
+      from: table.word(row, column.source),
+      to: table.word(row, column.destination),
+      protocol,
+      port,
+      directed,
+      allowed: table.word(row, column.allowed),
+      denied: table.word(row, column.denied),
+      audited: table.word(row, column.audited),
+      firstMs: table.double(row, doubleColumn.firstMs),
+      lastMs: table.double(row, doubleColumn.lastMs),
+    };
+  }
+
+  /** The numbers of all connections of an ordered pair of endpoints, by protocol and port. */
+  rowsBetween(from: EndpointId, to: EndpointId): readonly number[] {
+    const edge = this.graph.hasNode(from) && this.graph.hasNode(to) ? this.graph.edge(from, to) : undefined;
+    return edge === undefined ? [] : this.#rowsOfEdge(edge);
+  }
+
+  /** The endpoint of that number; numbers stay as they are, and are below `endpointCount`. */
+  endpointAt(position: number): Endpoint {
+    return this.#endpointAt(position).endpoint;
+  }
+
+  get endpointCount(): number {
+    return this.#endpoints.length;
+  }
+
+  /** Marks the numbers of connections that change from now on, for one more reader that takes them at its own pace. */
+  follow(): ChangedRows {
+    return this.#store.follow();
+  }
+
   snapshot(): GraphDelta {
     const { flows, losses } = this.observation();
     return { ...this.#delta(this.#canonicalOrder(), this.#canonicalRows()), flows, losses };
@@ -173,11 +231,7 @@ export class TrafficGraph implements ConnectionSource {
 
   /** What an edge of `graph` stands for, by protocol, port, directed first. */
   connectionsOfEdge(edge: string): Connection[] {
-    const rows: number[] = [];
-    const { table } = this.#store;
-    for (let row = Number.parseInt(edge, keyRadix); row >= 0; row = table.word(row, column.next) - 1) rows.push(row);
-    const key = (row: number) => sortableKey(table.word(row, column.key));
-    return rows.sort((a, b) => key(a) - key(b)).map((row) => this.#connection(row));
+    return this.#rowsOfEdge(edge).map((row) => this.#connection(row));
   }
 
   /** All endpoints, ascending by id. */
@@ -197,6 +251,14 @@ export class TrafficGraph implements ConnectionSource {
     const firstMs = flows.reduce((least, node) => Math.min(least, node.firstMs), Number.POSITIVE_INFINITY);
     const lastMs = flows.reduce((most, node) => Math.max(most, node.lastMs), 0);
     return { binMs: this.binMs, span: { firstMs, lastMs }, flows, losses };
+  }
+
+  #rowsOfEdge(edge: string): number[] {
+    const rows: number[] = [];
+    const { table } = this.#store;
+    for (let row = Number.parseInt(edge, keyRadix); row >= 0; row = table.word(row, column.next) - 1) rows.push(row);
+    const key = (row: number) => sortableKey(table.word(row, column.key));
+    return rows.sort((a, b) => key(a) - key(b));
   }
 
   /** Bins are stored in 32 bits; a time outside of them (before 1970, or no number) is put at the edge. */

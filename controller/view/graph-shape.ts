@@ -2,13 +2,13 @@ import type { ProposalState } from '../model/policy-proposal.ts';
 
 /** What stands between two sides, the one that needs a person's eyes most last: an edge has the last of its connections. */
 export const connectionStates = [
+  /** A proposal or what is in force of it allows it, and it was never seen. */
+  'over-grant',
   /** Policies in force allow it, on every side that they isolate. */
   'enforced',
   /** It was seen, and no policy is asked. */
   'seen',
-  /** Allowed, and never seen: named in a proposal or in what is in force. */
-  'over-grant',
-  /** It was tried, and never passed. */
+  /** It was tried and never passed, or policies in force deny what passed before them. */
   'denied',
   /** Suspicious: seen, and not in the proposal until a person accepts it. */
   'held-back',

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { proposalName, resolveProposals } from '../../cli/resolve-proposal.ts';
+import { proposalName } from '../../controller/view/proposal-names.ts';
+import { resolveProposals } from '../../cli/resolve-proposal.ts';
 import { InputError } from '../../cli/terminal.ts';
 import { ClusterError } from '../../controller/model/cluster-error.ts';
 import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
