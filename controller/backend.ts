@@ -10,6 +10,7 @@ import type { ProposalStatus } from './model/policy-proposal.ts';
 import type { Problem } from './model/problem.ts';
 import type {
   AuditLog,
+  ClusterView,
   ConnectionStore,
   EventRecorder,
   Leadership,
@@ -39,7 +40,7 @@ export interface Backend {
   /** Whether what is behind it stores port ranges of policies; undefined: not known. */
   readonly portRanges: boolean | undefined;
   /** What those who push flows are known by; undefined: only what users of the machine can reach is open to them. */
-  readonly pushAccess: PushAccess | undefined;
+  readonly pushAccess: ((view: ClusterView) => PushAccess) | undefined;
   /** What does not work now, while all else goes on. */
   readonly degraded: () => readonly Problem[];
   /** What runs beside the loop, on every replica. Rejects only for bugs. */

@@ -5,11 +5,13 @@ import { AdmissionServer } from './adapters/admission/admission-server.ts';
 import { verifyStamp } from './adapters/admission/approval-stamp.ts';
 import { keepWebhookInstalled } from './adapters/admission/install-webhook.ts';
 import { KeyRing, serviceHosts } from './adapters/admission/key-ring.ts';
+import { keepAuthorityPublished } from './adapters/admission/publish-authority.ts';
 import { keySealing } from './adapters/admission/key-sealing.ts';
 import { ConfigMapAuditLog } from './adapters/audit/config-map-audit-log.ts';
 import { keepFields } from './adapters/inventory/keep-fields.ts';
 import { createEventRecorder } from './adapters/kubernetes/event-recorder.ts';
 import { createKubeClient } from './adapters/kubernetes/kube-client.ts';
+import { TokenProducers } from './adapters/kubernetes/token-producers.ts';
 import { createLeaseLeadership } from './adapters/kubernetes/lease-leadership.ts';
 import { createKubernetesFeed } from './adapters/kubernetes/object-feed.ts';
 import { createKubernetesObjectStore } from './adapters/kubernetes/object-store.ts';
@@ -45,10 +47,18 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
     onFailure: (error) => (error.retryable ? undefined : faulty('Events', error)),
     onSent: () => faults.delete('Events'),
   });
-  const keys = await openKeys({ store, namespace, webhookUrl: config.webhook?.url, log }, signal);
+  const keys = await openKeys({ store, config, log }, signal);
   const user = controllerUser ?? `system:serviceaccount:${namespace}:nanoseg-controller`;
   const webhook =
     config.webhook && (await openWebhook(config.webhook, { store, keys, controllerUser: user, namespace, log }));
+  const publishing = async (running: AbortSignal) => {
+    if (config.push === undefined) return;
+    const outcome = (failure: ClusterError | undefined) => {
+      if (failure === undefined) faults.delete('the ConfigMap nanoseg-ca');
+      else if (!failure.retryable) faulty('the ConfigMap nanoseg-ca', failure);
+    };
+    await keepAuthorityPublished({ store, keys, namespace, clock: systemClock, outcome }, running);
+  };
   const lease = config.leaseMs;
   const leadership = createLeaseLeadership({
     client,
@@ -103,11 +113,15 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
     sealing: keySealing(keys),
     controllerUser,
     portRanges,
-    pushAccess: undefined,
+    pushAccess: (view) => ({
+      producers: new TokenProducers(client, view, systemClock),
+      servingCertificate: () => keys.servingCertificate(),
+      subscribe: (listener) => keys.subscribe(listener),
+    }),
     degraded: () => [...faults.values(), ...(webhook?.degraded() ?? [])],
     run: async (running) => {
       const keep = keys.run(running, (error) => log.warn({ error }, 'the keys could not be renewed'));
-      await Promise.all([events.run(running), keep, webhook?.run(running)]);
+      await Promise.all([events.run(running), keep, webhook?.run(running), publishing(running)]);
     },
     close: async () => {
       await webhook?.close();
@@ -120,14 +134,19 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
 async function openKeys(
   opened: {
     readonly store: ObjectStore;
-    readonly namespace: string;
-    readonly webhookUrl: string | undefined;
+    readonly config: ControllerConfig;
     readonly log: Logger;
   },
   signal: AbortSignal,
 ): Promise<KeyRing> {
-  const { store, namespace, webhookUrl, log } = opened;
-  const hosts = [...serviceHosts(namespace), ...(webhookUrl === undefined ? [] : [new URL(webhookUrl).hostname])];
+  const { store, config, log } = opened;
+  const { ownNamespace: namespace, webhook, push } = config;
+  const hosts = [
+    ...serviceHosts('nanoseg', namespace),
+    ...(webhook?.url === undefined ? [] : [new URL(webhook.url).hostname]),
+    ...(push === undefined ? [] : serviceHosts('nanoseg-flows', namespace)),
+    ...(push?.host === undefined ? [] : [push.host]),
+  ];
   const opening = await persist(() => KeyRing.open({ store, namespace, hosts, clock: systemClock }), signal, log);
   if (opening.kind === 'failed') throw new ControllerProblem(opening.problem);
   return opening.keys;

@@ -71,10 +71,11 @@ export class Observer {
     }
   }
 
-  async #openPush({ pushAccess: access }: Backend): Promise<PushEndpoint | undefined> {
+  async #openPush({ pushAccess }: Backend): Promise<PushEndpoint | undefined> {
     const { config, log } = this.#parts;
     if (config.push === undefined) return undefined;
     const { push: figures } = this.#metrics;
+    const access = pushAccess?.(this.#view);
     const push = await PushEndpoint.open({ config: config.push, access, clock: systemClock, log, figures });
     this.#parts.onPushPort?.(push.port);
     return push;

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { byCertificate } from './adapters/flow-push/by-certificate.ts';
 import { flowsPath, flowsRoute } from './adapters/flow-push/flows-route.ts';
+import { metricsPath, metricsRoute } from './adapters/flow-push/metrics-route.ts';
 import { openToAll } from './adapters/flow-push/open-to-all.ts';
 import type { ProducerCheck, PushAccess } from './adapters/flow-push/producer-check.ts';
 import type { PushFigures } from './adapters/flow-push/push-figures.ts';
@@ -49,7 +50,10 @@ export class PushEndpoint {
     const { config, clock, log, figures } = options;
     const limits = { ...defaultPushLimits, ...options.limits };
     const intake = new PushIntake(limits, clock);
-    const routes = new Map([[flowsPath, flowsRoute(limits.records)]]);
+    const routes = new Map([
+      [flowsPath, flowsRoute(limits.records)],
+      [metricsPath, metricsRoute(limits.records)],
+    ]);
     const listeners: PushListener[] = [];
     const listen = async (where: string, address: PushAddress, producers: ProducerCheck) => {
       const requests = new PushRequests({ intake, routes, producers, limits, clock, figures, log });

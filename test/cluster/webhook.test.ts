@@ -353,5 +353,5 @@ clusterTest('once the webhook is down no approval is created, and one can still 
 });
 
 test('the Service is called by its names inside of the cluster', (t) => {
-  t.deepEqual(serviceHosts('seg'), ['nanoseg.seg.svc', 'nanoseg.seg.svc.cluster.local']);
+  t.deepEqual(serviceHosts('nanoseg', 'seg'), ['nanoseg.seg.svc', 'nanoseg.seg.svc.cluster.local']);
 });

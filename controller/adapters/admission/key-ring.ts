@@ -30,9 +30,9 @@ export type KeyRingOpening =
   | { readonly kind: 'open'; readonly keys: KeyRing }
   | { readonly kind: 'failed'; readonly problem: Problem };
 
-/** The names under which the API server calls the Service `nanoseg`. */
-export function serviceHosts(namespace: string): readonly string[] {
-  return [`nanoseg.${namespace}.svc`, `nanoseg.${namespace}.svc.cluster.local`];
+/** The names under which others call a Service. */
+export function serviceHosts(service: string, namespace: string): readonly string[] {
+  return [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`];
 }
 
 /**

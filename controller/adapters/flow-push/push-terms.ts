@@ -51,6 +51,22 @@ export function judgeLoss(loss: FlowLoss, { node, pushedBy, nowMs, clockAheadMs 
   return { ...loss, timeMs, node: node ?? loss.node };
 }
 
+/** What nodes saw and we cannot use: it is missing from what is known of them, and of no other node. */
+export class MissedFlows {
+  readonly #events = new Map<string, Pick<FlowLoss, 'source' | 'node'> & { events: number }>();
+
+  add({ source, node }: Flow): void {
+    const key = `${source} ${node}`;
+    const known = this.#events.get(key);
+    if (known === undefined) this.#events.set(key, { source, node, events: 1 });
+    else known.events++;
+  }
+
+  losses({ node, nowMs: timeMs }: PushTerms): FlowLoss[] {
+    return [...this.#events.values()].map((of) => ({ ...of, node: node ?? of.node, timeMs, kind: 'lost' }));
+  }
+}
+
 function inWords(aheadMs: number): string {
   const minutes = Math.round(Math.abs(aheadMs) / 60_000);
   return `${minutes} min ${aheadMs > 0 ? 'ahead' : 'behind'}`;

@@ -6,7 +6,7 @@ import { nanosegLines } from '../flow-file/nanoseg-line.ts';
 import { type TextBlock, textBlocks } from '../flow-file/text-blocks.ts';
 import type { PushedBatch } from './push-intake.ts';
 import { PushRefusal } from './push-refusal.ts';
-import { judgeFlow, judgeLoss, type PushTerms } from './push-terms.ts';
+import { judgeFlow, judgeLoss, MissedFlows, type PushTerms } from './push-terms.ts';
 
 /** Reads lines of nanoseg's own format. Throws PushRefusal when they are too many, or none of them can be read. */
 export async function readPushedLines(
@@ -26,7 +26,7 @@ class PushedLines {
   readonly #flows: Flow[] = [];
   readonly #losses: FlowLoss[] = [];
   readonly #rejected: RejectedRecord[] = [];
-  readonly #missing = new Map<string, FlowLoss>();
+  readonly #missed = new MissedFlows();
   #line = 0;
   #records = 0;
   #readable = 0;
@@ -59,7 +59,7 @@ class PushedLines {
     }
     return {
       flows: this.#flows,
-      losses: [...this.#losses, ...this.#missing.values()],
+      losses: [...this.#losses, ...this.#missed.losses(this.#terms)],
       rejected: this.#rejected,
       records: this.#records,
       skipped: 0,
@@ -102,7 +102,7 @@ class PushedLines {
     if (judged.kind === 'taken') this.#flows.push(judged.flow);
     else {
       this.#reject(judged.reason);
-      if (judged.lost) this.#miss(flow);
+      if (judged.lost) this.#missed.add(flow);
     }
   }
 
@@ -110,14 +110,6 @@ class PushedLines {
     const judged = judgeLoss(loss, this.#terms);
     if (typeof judged === 'string') this.#reject(judged);
     else this.#losses.push(judged);
-  }
-
-  /** What the node saw and we cannot use is missing from what is known of it. */
-  #miss({ source, node }: Flow): void {
-    const key = `${source} ${node}`;
-    const events = (this.#missing.get(key)?.events ?? 0) + 1;
-    const timeMs = this.#terms.nowMs;
-    this.#missing.set(key, { timeMs, source, node: this.#terms.node ?? node, events, kind: 'lost' });
   }
 
   #reject(reason: string): void {

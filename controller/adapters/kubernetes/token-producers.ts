@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { ClusterError } from '../../model/cluster-error.ts';
+import type { Clock, ClusterView } from '../../ports.ts';
+import type { Credentials, ProducerCheck, Pusher } from '../flow-push/producer-check.ts';
+import { PushRefusal } from '../flow-push/push-refusal.ts';
+import type { KubeClient } from './kube-client.ts';
+
+/** `status.user` of a TokenReview, and the user of a SubjectAccessReview. */
+interface ReviewedUser {
+  readonly username?: string;
+  readonly uid?: string;
+  readonly groups?: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+interface TokenReview {
+  readonly status: { readonly authenticated?: boolean; readonly user?: ReviewedUser; readonly error?: string };
+}
+
+interface SubjectAccessReview {
+  readonly status: { readonly allowed: boolean };
+}
+
+/** What the API server said of a token, or what became of asking. */
+interface Remembered {
+  readonly pusher: Promise<Pusher>;
+  untilMs: number;
+}
+
+/** Rights that were taken away may be used for so long. */
+const rememberedMs = 60_000;
+/** Somebody may just be giving the rights. */
+const refusalRememberedMs = 3_000;
+const mostRemembered = 10_000;
+/** Tokens that nobody knows must not keep the API server from its work. */
+const mostAsked = 32;
+
+const podNameKey = 'authentication.kubernetes.io/pod-name';
+/** The API server signs it into tokens from 1.30 on. */
+const nodeNameKey = 'authentication.kubernetes.io/node-name';
+
+/**
+ * Who pushes, by the bearer token of a service account: the API server says whose token it is (TokenReview) and whether
+ * that user may post there (SubjectAccessReview). A token that was made for a pod speaks for the pod's node alone. Answers
+ * are remembered by a hash of the token for up to a minute; the token itself is kept and logged nowhere.
+ */
+export class TokenProducers implements ProducerCheck {
+  readonly #client: KubeClient;
+  readonly #view: Pick<ClusterView, 'cluster'>;
+  readonly #clock: Clock;
+  /** In the order in which they were asked. */
+  readonly #remembered = new Map<string, Remembered>();
+  #asked = 0;
+
+  constructor(client: KubeClient, view: Pick<ClusterView, 'cluster'>, clock: Clock) {
+    this.#client = client;
+    this.#view = view;
+    this.#clock = clock;
+  }
+
+  async check({ token }: Credentials, path: string): Promise<Pusher> {
+    if (token === undefined || token === '') {
+      const message = 'a service account token is needed: Authorization: Bearer TOKEN';
+      throw new PushRefusal('Unauthenticated', message);
+    }
+    const key = createHash('sha256').update(`${path} ${token}`).digest('base64');
+    const known = this.#remembered.get(key);
+    if (known !== undefined && known.untilMs > this.#clock.now()) return known.pusher;
+    if (this.#asked >= mostAsked) {
+      throw new PushRefusal('CannotCheck', 'too many tokens wait to be checked', { retryAfterS: 1 });
+    }
+    const asked: Remembered = { pusher: this.#ask(token, path), untilMs: this.#clock.now() + rememberedMs };
+    this.#remembered.delete(key);
+    this.#remembered.set(key, asked);
+    for (const oldest of this.#remembered.keys()) {
+      if (this.#remembered.size <= mostRemembered) break;
+      this.#remembered.delete(oldest);
+    }
+    try {
+      return await asked.pusher;
+    } catch (error) {
+      const isAnswer = error instanceof PushRefusal && error.code !== 'CannotCheck';
+      asked.untilMs = isAnswer ? this.#clock.now() + refusalRememberedMs : 0;
+      throw error;
+    }
+  }
+
+  async #ask(token: string, path: string): Promise<Pusher> {
+    this.#asked++;
+    try {
+      const user = await this.#userOf(token);
+      await this.#requireRight(user, path);
+      return { name: user.username, node: this.#nodeOf(user) };
+    } catch (error) {
+      if (!(error instanceof ClusterError)) throw error;
+      const message = `the API server cannot say who this is: ${error.message}`;
+      throw new PushRefusal('CannotCheck', message, { retryAfterS: 5 });
+    } finally {
+      this.#asked--;
+    }
+  }
+
+  async #userOf(token: string): Promise<ReviewedUser & { readonly username: string }> {
+    const { status } = await this.#client.request<TokenReview>({
+      method: 'POST',
+      path: '/apis/authentication.k8s.io/v1/tokenreviews',
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } },
+    });
+    const { user } = status;
+    if (status.authenticated === true && user?.username !== undefined) return { ...user, username: user.username };
+    const why = status.error === undefined ? '' : `: ${status.error.replaceAll(token, '…')}`;
+    throw new PushRefusal('Unauthenticated', `the API server does not accept this token${why}`);
+  }
+
+  async #requireRight(
+    { username, uid, groups, extra }: ReviewedUser & { username: string },
+    path: string,
+  ): Promise<void> {
+    const { status } = await this.#client.request<SubjectAccessReview>({
+      method: 'POST',
+      path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+      body: {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SubjectAccessReview',
+        spec: { user: username, uid, groups, extra, nonResourceAttributes: { path, verb: 'post' } },
+      },
+    });
+    if (status.allowed) return;
+    throw new PushRefusal(
+      'NotPermitted',
+      `${username} may not post to ${path}: bind it to ClusterRole nanoseg-flow-writer`,
+    );
+  }
+
+  /** Undefined for a token that was made for no pod. */
+  #nodeOf({ username, extra }: ReviewedUser & { username: string }): string | undefined {
+    const [pod] = extra?.[podNameKey] ?? [];
+    if (pod === undefined) return undefined;
+    const [signed] = extra?.[nodeNameKey] ?? [];
+    if (signed !== undefined) return signed;
+    const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username) ?? [];
+    const named = this.#view
+      .cluster()
+      .pods.filter((one) => one.name === pod && one.namespace === namespace && !one.virtual);
+    const node = (named.find(({ endMs }) => endMs === undefined) ?? named.at(-1))?.node;
+    if (node !== undefined) return node;
+    const message = `the token is of pod ${namespace}/${pod}, of which is not known yet on which node it runs`;
+    throw new PushRefusal('CannotCheck', message, { retryAfterS: 2 });
+  }
+}
