@@ -1,18 +1,18 @@
 import type { Clock, FlowBatch, FlowSource } from './ports.ts';
+import { backoffMs } from './reconcile/backoff.ts';
 
 /** How reading a source goes: it has no more, asking again cannot help, or it is asked again soon. */
 export type SourceState = 'running' | 'ended' | 'failed' | 'retrying';
 
 export interface ReconnectingOptions {
   readonly clock: Clock;
-  /** From 0 up to 1: what else was cut off at the same moment does not come back at the same moment. */
+  /** In [0, 1), so that not everybody comes back at once who was cut off at once. */
   readonly random: () => number;
   /** Called at every change, with the reason in words, which is empty while it runs. */
   readonly onState: (state: SourceState, message: string) => void;
 }
 
-const firstRetryMs = 1_000;
-const longestRetryMs = 60_000;
+const backoff = { firstMs: 1_000, mostMs: 60_000 };
 
 /**
  * The batches of a source across its failures: it is asked again after a pause that doubles up to a minute, until it ends,
@@ -23,7 +23,7 @@ export async function* reconnecting(
   signal: AbortSignal,
   { clock, random, onState }: ReconnectingOptions,
 ): AsyncGenerator<FlowBatch> {
-  for (let failures = 0; !signal.aborted; failures++) {
+  for (let failures = 0; !signal.aborted; ) {
     onState('running', '');
     const batches = source.batches(signal)[Symbol.asyncIterator]();
     let failure: Error | undefined;
@@ -44,8 +44,8 @@ export async function* reconnecting(
     if (failure === undefined) return onState('ended', '');
     if (isFinal(failure)) return onState('failed', failure.message);
     onState('retrying', failure.message);
-    const delayMs = Math.min(firstRetryMs * 2 ** failures, longestRetryMs);
-    await clock.sleep(delayMs * (0.5 + random() / 2), signal).catch(() => undefined);
+    failures++;
+    await clock.sleep(backoffMs(failures, random(), backoff), signal).catch(() => undefined);
   }
 }
 

@@ -215,6 +215,7 @@ export function flowSourceContract(
     await waiting.connected(world);
     await waiting.stop();
     t.deepEqual(waiting.flows, []);
+    await eventually(() => world.readers() === 0, 'it is not served any more');
 
     const stopped = new AbortController();
     stopped.abort();

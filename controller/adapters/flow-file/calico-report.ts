@@ -75,9 +75,9 @@ export class CalicoReports {
 
   #counts(report: CalicoReport): boolean {
     const { from, to, toPort, protocol, verdict, reporter } = report;
-    const key = [from.namespace, from.name, from.ip, to.namespace, to.name, to.ip, toPort, protocol, verdict].join(
-      '\0',
-    );
+    // what only one side's staged policies would have dropped is one connection all the same
+    const denied = verdict === 'denied';
+    const key = [from.namespace, from.name, from.ip, to.namespace, to.name, to.ip, toPort, protocol, denied].join('\0');
     const first = this.#counting.get(key);
     if (first !== undefined) return first === reporter;
     if (this.#counting.size >= rememberedPairs) {

@@ -10,7 +10,7 @@ import {
 import type { FlowLimits } from './flow-limits.ts';
 import { isObject, type JsonObject, parseJson } from './json-record.ts';
 import { type LineOutcome, type LineReader, outcomeOf, skipped } from './line-outcome.ts';
-import { countField, portField, secondsField, textField, textsField, timeField } from './record-fields.ts';
+import { countField, objectField, portField, secondsField, textField, textsField, timeField } from './record-fields.ts';
 import { shown, UnusableRecord } from './unusable-record.ts';
 
 /**
@@ -40,8 +40,11 @@ export function eventStreamData(line: string): string | undefined {
   return /^(?::|event:|id:|retry:)/.test(line) ? undefined : line;
 }
 
-/** Undefined for a flow without a final verdict. */
-function goldmaneReport(value: JsonObject, limits: FlowLimits): CalicoReport | undefined {
+/**
+ * One FlowResult as its fields in protojson, the key's among the others or nested; undefined for a flow without a final
+ * verdict. Throws UnusableRecord.
+ */
+export function goldmaneReport(value: JsonObject, limits: FlowLimits): CalicoReport | undefined {
   const flow = isObject(value['flow']) ? value['flow'] : value;
   const nested = flow['Key'] ?? flow['key'];
   const fields = isObject(nested) ? { ...flow, ...nested } : flow;
@@ -56,6 +59,10 @@ function goldmaneReport(value: JsonObject, limits: FlowLimits): CalicoReport | u
   const packetsIn = countField(field('packets_in'), 'packets_in');
   const packetsOut = countField(field('packets_out'), 'packets_out');
   const atDestination = reporter === 'destination';
+  const forward = atDestination ? packetsIn : packetsOut;
+  const back = atDestination ? packetsOut : packetsIn;
+  // what the source's side let go may still have been dropped at the other
+  const passed = verdict === 'allowed' && (atDestination || back > 0);
   const connections =
     countField(field('num_connections_started'), 'num_connections_started') ||
     countField(field('num_connections_live'), 'num_connections_live');
@@ -64,7 +71,7 @@ function goldmaneReport(value: JsonObject, limits: FlowLimits): CalicoReport | u
     timeMs,
     endMs,
     reporter,
-    verdict,
+    verdict: passed && isDeniedWhenStaged(field('policies')) ? 'audited' : verdict,
     from: endpointOf(field, 'source', limits),
     to: endpointOf(field, 'dest', limits),
     fromPort: 0,
@@ -73,10 +80,10 @@ function goldmaneReport(value: JsonObject, limits: FlowLimits): CalicoReport | u
     service: serviceOf(field),
     dnsNames: undefined,
     connections,
-    bytes: countField(field('bytes_in'), 'bytes_in') + countField(field('bytes_out'), 'bytes_out'),
+    bytes: totalBytes(countField(field('bytes_in'), 'bytes_in') + countField(field('bytes_out'), 'bytes_out')),
     // protojson leaves out a counter of 0, so counters are there as soon as any one of them is.
     packets: ['packets_in', 'packets_out', 'bytes_in', 'bytes_out'].some((name) => field(name) !== undefined)
-      ? { forward: atDestination ? packetsIn : packetsOut, back: atDestination ? packetsOut : packetsIn }
+      ? { forward, back }
       : undefined,
     node: '',
   };
@@ -104,6 +111,23 @@ function verdictOf(action: unknown): FlowVerdict | undefined {
     default:
       throw new UnusableRecord(`action: expected "Allow" or "Deny", got ${shown(action)}`);
   }
+}
+
+/**
+ * Whether the pending policies of a trace, those in force as if the staged ones were too, would have dropped it. A trace
+ * ends at its first final verdict, so one denial in it is that verdict.
+ */
+function isDeniedWhenStaged(trace: unknown): boolean {
+  const policies = objectField(trace, 'policies');
+  const pending = policies?.['pending_policies'] ?? policies?.['pendingPolicies'] ?? policies?.['pending'];
+  if (pending === undefined || pending === null) return false;
+  if (!Array.isArray(pending)) throw new UnusableRecord(`pending policies: expected a list, got ${shown(pending)}`);
+  return pending.some((hit: unknown) => isObject(hit) && verdictOf(hit['action']) === 'denied');
+}
+
+function totalBytes(bytes: number): number {
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new UnusableRecord(`bytes: too large: ${shown(bytes)}`);
 }
 
 function reporterOf(value: unknown): CalicoReporter {
