@@ -28,7 +28,7 @@ COPY --from=dependencies /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
 # numeric, so that Kubernetes can see that it is not root
 USER 65532:65532
-EXPOSE 8443 8081
+EXPOSE 8443 8444 8081
 HEALTHCHECK NONE
 # no shell and no init in between: nanoseg gets SIGTERM itself and starts no processes that somebody would have to reap
 ENTRYPOINT ["node", "/app/cli/nanoseg.js"]

@@ -233,6 +233,34 @@ clusterTest('an approver decides and edits nothing, an admin edits and decides n
   }
 });
 
+clusterTest('only who is bound to the role may push flows, and nothing else comes with it', async (t) => {
+  const agent = 'system:serviceaccount:nanoseg-system:agent';
+  const mayPush = async (user: string, path: string) => {
+    const spec = { user, nonResourceAttributes: { path, verb: 'post' } };
+    const reviews = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+    return (await api().request('admin', 'POST', reviews, { spec })).body.status.allowed;
+  };
+  t.false(await mayPush(agent, '/v1/flows'));
+  const binding = {
+    metadata: { name: 'agent' },
+    roleRef: roleNamed('nanoseg-flow-writer'),
+    subjects: [userNamed(agent)],
+  };
+  await api().request('admin', 'POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', binding);
+  for (const path of ['/v1/flows', '/v1/metrics']) t.true(await mayPush(agent, path), path);
+  t.false(await mayPush(agent, '/v1/other'));
+  for (const resource of ['/pods', '/secrets', '/configmaps'])
+    await mayExactly(t, agent, '', resource, { namespace: home });
+});
+
+function roleNamed(name: string) {
+  return { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name };
+}
+
+function userNamed(name: string) {
+  return { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name };
+}
+
 clusterTest('only seeing is part of a built-in role', async (t) => {
   const roles = (await installManifests()).filter(({ kind }) => kind === 'ClusterRole');
   const aggregated = roles.filter(({ metadata }) =>
