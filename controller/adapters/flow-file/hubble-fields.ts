@@ -4,8 +4,12 @@ import { shown, UnusableRecord } from './unusable-record.ts';
 
 /** The node's name without the cluster's that may stand before it; empty when absent. */
 export function hubbleNode(value: unknown): string {
-  const name = textField(value, 'node_name');
-  return name === undefined ? '' : name.slice(name.indexOf('/') + 1);
+  return withoutCluster(textField(value, 'node_name') ?? '');
+}
+
+/** The node's name without the cluster's that may stand before it. */
+export function withoutCluster(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
 }
 
 /** Policy verdicts are events of type 5. */
@@ -18,9 +22,17 @@ export function isDeliveredAt(observationPoint: unknown): boolean {
   return observationPoint === 'TO_ENDPOINT' || observationPoint === 101;
 }
 
-/** Three states: undefined when Hubble does not know. */
-export function isReplyOf(value: unknown): boolean | undefined {
+/** Types of ICMPv6 that are no traffic between workloads (RFC 4861). */
+export function isNeighbourDiscoveryType(type: number): boolean {
+  return type >= 133 && type <= 137;
+}
+
+/**
+ * Three states: undefined when it is not known. Agents that are not Cilium's (Retina) add extensions to their flows, and
+ * write false there for replies too.
+ */
+export function isReplyOf(value: unknown, hasExtensions: boolean): boolean | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'boolean') return value;
+  if (typeof value === 'boolean') return hasExtensions && !value ? undefined : value;
   throw new UnusableRecord(`is_reply: expected true or false, got ${shown(value)}`);
 }

@@ -1,11 +1,18 @@
 import type { FlowLoss } from '../../model/flow.ts';
 import { protocolNumber } from '../../model/protocol.ts';
 import type { FlowLimits } from './flow-limits.ts';
-import { hubbleNode, isDeliveredAt, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
+import {
+  hubbleNode,
+  isDeliveredAt,
+  isNeighbourDiscoveryType,
+  isPolicyVerdictEvent,
+  isReplyOf,
+} from './hubble-fields.ts';
 import { isSnakeCased, snakeCased } from './hubble-names.ts';
 import { type HubblePacket, hubbleFlow, type TcpFlags } from './hubble-packet.ts';
 import { hubbleEndpoint, hubbleHints, hubblePeer } from './hubble-peer.ts';
 import { HubbleShortcut } from './hubble-shortcut.ts';
+import { hubbleVerdict } from './hubble-verdict.ts';
 import { isObject, type JsonObject, parseJsonObject } from './json-record.ts';
 import { type LineOutcome, type LineReader, outcomeOf, skipped } from './line-outcome.ts';
 import { countField, ipField, objectField, portField, timeField } from './record-fields.ts';
@@ -49,7 +56,8 @@ function packetOutcome(
   loggedMs: number | undefined,
   limits: FlowLimits,
 ): LineOutcome {
-  const verdict = verdictOf(flow);
+  const isVerdictEvent = isPolicyVerdictEvent(flow['event_type']);
+  const verdict = hubbleVerdict(flow['verdict'], flow['drop_reason_desc'] ?? flow['drop_reason'], isVerdictEvent);
   const l4 = objectField(flow['l4'], 'l4');
   const transport = l4 === undefined ? undefined : transportOf(l4);
   if (verdict === undefined || transport === undefined || isNeighbourDiscovery(transport)) return skipped;
@@ -77,10 +85,10 @@ function packetOutcome(
     sourcePort: portField(transport.fields['source_port'], 'source_port'),
     destinationPort: portField(transport.fields['destination_port'], 'destination_port'),
     flags: flagsOf(transport),
-    isReply: isReplyOf(flow['is_reply']),
+    isReply: isReplyOf(flow['is_reply'], isObject(flow['extensions'])),
     hasReplyBit: flow['reply'] === true,
     isDelivered: isDeliveredAt(flow['trace_observation_point']),
-    isPolicyVerdict: verdict === 'denied' || isPolicyVerdictEvent(flow['event_type']),
+    isPolicyVerdict: verdict === 'denied' || isVerdictEvent,
   };
   return { kind: 'flow', flow: hubbleFlow(packet) };
 }
@@ -89,40 +97,6 @@ function timeOf(value: unknown, loggedMs: number | undefined): number {
   const timeMs = timeField(value, 'time') ?? loggedMs;
   if (timeMs === undefined) throw new UnusableRecord('no time');
   return timeMs;
-}
-
-/** Undefined for verdicts that are no decision about traffic that passed or was denied by policy. */
-function verdictOf(flow: JsonObject): HubblePacket['verdict'] | undefined {
-  switch (flow['verdict']) {
-    case 'FORWARDED':
-    case 'REDIRECTED':
-    case 1:
-    case 5:
-      return 'allowed';
-    case 'AUDIT':
-    case 4:
-      return 'audited';
-    case 'DROPPED':
-    case 2:
-      return isPolicyDrop(flow) ? 'denied' : undefined;
-    default:
-      return undefined;
-  }
-}
-
-const policyDropReasons: ReadonlySet<unknown> = new Set([
-  133,
-  181,
-  189,
-  'POLICY_DENIED',
-  'POLICY_DENY',
-  'AUTH_REQUIRED',
-]);
-
-/** Any other reason (stale address, unroutable, rate limit, …) is no word of a policy. */
-function isPolicyDrop(flow: JsonObject): boolean {
-  const reason = flow['drop_reason_desc'] ?? flow['drop_reason'];
-  return reason === undefined ? isPolicyVerdictEvent(flow['event_type']) : policyDropReasons.has(reason);
 }
 
 interface Transport {
@@ -148,7 +122,7 @@ function transportOf(l4: JsonObject): Transport | undefined {
 
 function isNeighbourDiscovery({ protocol, fields }: Transport): boolean {
   const type = fields['type'];
-  return protocol === protocolNumber.ICMPv6 && typeof type === 'number' && type >= 133 && type <= 137;
+  return protocol === protocolNumber.ICMPv6 && typeof type === 'number' && isNeighbourDiscoveryType(type);
 }
 
 function flagsOf({ protocol, fields }: Transport): TcpFlags | undefined {

@@ -1,7 +1,6 @@
 import type { FlowPeer, ReservedEndpoint } from '../../model/flow.ts';
 import type { FlowLimits } from './flow-limits.ts';
-import type { JsonObject } from './json-record.ts';
-import { dnsNamesField, objectField, textField, textsField } from './record-fields.ts';
+import { dnsNamesField, isIp, objectField, textField, textsField } from './record-fields.ts';
 import { shown, UnusableRecord } from './unusable-record.ts';
 
 /** What an `Endpoint` of Hubble says by itself, without the packet around it. */
@@ -41,13 +40,27 @@ const reservedLabels: readonly (readonly [label: string, meaning: ReservedEndpoi
 
 export function hubbleEndpoint(value: unknown, side: string, limits: FlowLimits): HubbleEndpoint {
   const fields = objectField(value, side);
-  const labels = textsField(fields?.['labels'], `${side}.labels`, limits.labelsPerEndpoint, 'labels per endpoint');
-  return {
-    namespace: textField(fields?.['namespace'], `${side}.namespace`) ?? namespaceOf(labels),
+  return endpointOf({
+    namespace: textField(fields?.['namespace'], `${side}.namespace`),
     pod: textField(fields?.['pod_name'], `${side}.pod_name`),
     workload: workloadOf(fields?.['workloads'], side),
+    labels: textsField(fields?.['labels'], `${side}.labels`, limits.labelsPerEndpoint, 'labels per endpoint'),
+    identity: fields?.['identity'],
+  });
+}
+
+/** The fields of an `Endpoint`, whichever way they were encoded; empty ones are undefined. */
+export interface EndpointFields extends Omit<HubbleEndpoint, 'reserved'> {
+  readonly identity: unknown;
+}
+
+export function endpointOf({ namespace, pod, workload, labels, identity }: EndpointFields): HubbleEndpoint {
+  return {
+    namespace: namespace ?? namespaceOf(labels),
+    pod,
+    workload,
     labels,
-    reserved: reservedOf(labels, fields),
+    reserved: reservedOf(labels, identity),
   };
 }
 
@@ -58,8 +71,8 @@ function namespaceOf(labels: readonly string[] | undefined): string | undefined 
   return labels?.find((label) => label.startsWith(namespaceLabel))?.slice(namespaceLabel.length);
 }
 
-function reservedOf(labels: readonly string[] | undefined, fields: JsonObject | undefined): HubbleEndpoint['reserved'] {
-  if (labels === undefined) return reservedIdentities.get(fields?.['identity']);
+function reservedOf(labels: readonly string[] | undefined, identity: unknown): HubbleEndpoint['reserved'] {
+  if (labels === undefined) return reservedIdentities.get(identity);
   if (!labels.some((label) => label.startsWith('reserved:'))) return undefined;
   return reservedLabels.find(([reserved]) => labels.includes(reserved))?.[1];
 }
@@ -117,4 +130,33 @@ export function hubblePeer(
     service,
     dnsNames: hints.dnsNames,
   };
+}
+
+export const noHints: HubbleHints = { dnsNames: undefined, service: undefined };
+
+/** An endpoint that is met again and again, with the peer that was made of it last. */
+export interface RememberedEndpoint {
+  readonly endpoint: HubbleEndpoint;
+  /** For the next flow with the same address. */
+  peer: FlowPeer | undefined;
+  node: string;
+}
+
+/** The same object again for the same endpoint and address. Undefined when the address is none. */
+export function rememberedPeer(
+  known: RememberedEndpoint,
+  ip: string,
+  hints: HubbleHints,
+  node: string,
+): FlowPeer | undefined {
+  const { peer } = known;
+  const isSameHost = known.endpoint.reserved !== 'host' || known.node === node;
+  if (peer !== undefined && peer.ip === ip && hints === noHints && isSameHost) return peer;
+  if (!isIp(ip)) return undefined;
+  const made = hubblePeer(known.endpoint, ip, hints, node);
+  if (hints === noHints) {
+    known.peer = made;
+    known.node = node;
+  }
+  return made;
 }

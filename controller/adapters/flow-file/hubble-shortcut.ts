@@ -1,12 +1,17 @@
-import type { FlowPeer } from '../../model/flow.ts';
 import { protocolNumber } from '../../model/protocol.ts';
 import type { FlowLimits } from './flow-limits.ts';
 import { hubbleNode, isDeliveredAt, isPolicyVerdictEvent, isReplyOf } from './hubble-fields.ts';
 import { hubbleFlow, type TcpFlags } from './hubble-packet.ts';
-import { type HubbleEndpoint, type HubbleHints, hubbleEndpoint, hubbleHints, hubblePeer } from './hubble-peer.ts';
+import {
+  type HubbleHints,
+  hubbleEndpoint,
+  hubbleHints,
+  noHints,
+  type RememberedEndpoint,
+  rememberedPeer,
+} from './hubble-peer.ts';
 import { isObject, type JsonObject } from './json-record.ts';
 import type { LineOutcome } from './line-outcome.ts';
-import { isIp } from './record-fields.ts';
 import { parseRfc3339 } from './rfc3339.ts';
 import { UnusableRecord } from './unusable-record.ts';
 
@@ -41,14 +46,10 @@ const trialLines = 8192;
 /** Texts tried one by one before the long way. */
 const candidateLimit = 8;
 
-interface KnownEndpoint {
+interface KnownEndpoint extends RememberedEndpoint {
   readonly text: string;
-  readonly endpoint: HubbleEndpoint;
   /** Tails seen after it as the destination. */
   readonly tails: Tail[];
-  /** The peer made of it last, for the next flow with the same address. */
-  peer: FlowPeer | undefined;
-  node: string;
 }
 
 interface Tail {
@@ -61,8 +62,6 @@ interface Tail {
   readonly sourceHints: HubbleHints;
   readonly destinationHints: HubbleHints;
 }
-
-const noHints: HubbleHints = { dnsNames: undefined, service: undefined };
 
 /**
  * A faster way than JSON.parse for the usual line of a current agent. A line is cut into four: the head, which one regular
@@ -101,8 +100,8 @@ export class HubbleShortcut {
     const tail = this.#tailAt(line, destinationAt + destination.text.length, destination);
     const timeMs = parseRfc3339(found[1] as string);
     if (tail === undefined || timeMs === undefined) return undefined;
-    const from = peerOf(source, sourceIp, tail.sourceHints, tail.node);
-    const to = peerOf(destination, destinationIp, tail.destinationHints, tail.node);
+    const from = rememberedPeer(source, sourceIp, tail.sourceHints, tail.node);
+    const to = rememberedPeer(destination, destinationIp, tail.destinationHints, tail.node);
     const sourcePort = Number(found[4] ?? found[6]);
     const destinationPort = Number(found[5] ?? found[7]);
     if (from === undefined || to === undefined || sourcePort > 65535 || destinationPort > 65535) return undefined;
@@ -230,7 +229,7 @@ function tailOf(record: JsonObject, text: string, limits: FlowLimits): Tail | un
   return {
     text,
     node: hubbleNode(record['node_name'] ?? flow['node_name']),
-    isReply: isReplyOf(flow['is_reply']),
+    isReply: isReplyOf(flow['is_reply'], isObject(flow['extensions'])),
     hasReplyBit: flow['reply'] === true,
     isDelivered: isDeliveredAt(flow['trace_observation_point']),
     isPolicyVerdict: isPolicyVerdictEvent(flow['event_type']),
@@ -239,20 +238,6 @@ function tailOf(record: JsonObject, text: string, limits: FlowLimits): Tail | un
       ? hubbleHints(flow['destination_names'], flow['destination_service'], 'destination', limits)
       : noHints,
   };
-}
-
-/** The same object again for the same endpoint and address. Undefined when the address is none. */
-function peerOf(known: KnownEndpoint, ip: string, hints: HubbleHints, node: string): FlowPeer | undefined {
-  const { peer } = known;
-  const isSameHost = known.endpoint.reserved !== 'host' || known.node === node;
-  if (peer !== undefined && peer.ip === ip && hints === noHints && isSameHost) return peer;
-  if (!isIp(ip)) return undefined;
-  const made = hubblePeer(known.endpoint, ip, hints, node);
-  if (hints === noHints) {
-    known.peer = made;
-    known.node = node;
-  }
-  return made;
 }
 
 function flagsOf(text: string | undefined): TcpFlags | undefined {
