@@ -1,4 +1,4 @@
-import { type Client, type ServiceError, status } from '@grpc/grpc-js';
+import { type Client, connectivityState, type ServiceError, status } from '@grpc/grpc-js';
 import { errorOfCall, GrpcError } from './grpc-error.ts';
 
 /** A method that answers one request with a stream. */
@@ -68,10 +68,11 @@ export async function* serverStream<Message>(
   call.on('end', () => end(undefined));
   const abort = () => end(undefined);
   signal.addEventListener('abort', abort, { once: true });
-  client.waitForReady(Date.now() + connectMs, (error) => {
+  const connecting = setTimeout(() => {
     // a server that refuses is told by the call itself, sooner and with the reason
-    if (error !== undefined && error !== null) end(silent(server, `no connection was made in ${connectMs / 1000} s`));
-  });
+    const isReady = client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    if (!isReady) end(silent(server, `no connection was made in ${connectMs / 1000} s`));
+  }, connectMs);
   const pulse = setInterval(() => {
     const isSilent = !isHeard && !call.isPaused();
     isHeard = false;
@@ -98,6 +99,7 @@ export async function* serverStream<Message>(
       }
     }
   } finally {
+    clearTimeout(connecting);
     clearInterval(pulse);
     signal.removeEventListener('abort', abort);
     call.cancel();
