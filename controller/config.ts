@@ -33,7 +33,13 @@ const configSchema = z.strictObject({
   /** Files of flows, or directories of them, which may grow. */
   flows: z.array(z.string().min(1)).default([]),
   /** Live sources, beside the files. */
-  sources: z.array(sourceSchema).default([]),
+  sources: z
+    .array(sourceSchema)
+    .refine(
+      (sources) => new Set(sources.map(({ kind, address }) => `${kind} ${address}`)).size === sources.length,
+      'each address of a kind stands there once',
+    )
+    .default([]),
   /** Where evidence and the audit log of a cluster's controller are kept; without it evidence lives in memory alone. */
   dataDirectory: z.string().min(1).optional(),
   /** How often everything is looked at again. */

@@ -10,6 +10,7 @@ import { FlowFiles } from './flow-files.ts';
 import { FlowWatch } from './flow-watch.ts';
 import { TrafficGraph } from './graph/traffic-graph.ts';
 import { LiveIngest } from './live-ingest.ts';
+import { liveSources } from './live-sources.ts';
 import { closingProposalName } from './made-proposal.ts';
 import { type Cluster, withObserved } from './model/cluster.ts';
 import type { ProposalStatus } from './model/policy-proposal.ts';
@@ -102,9 +103,15 @@ export class Observer {
       const positions = await keeper.load();
       if ('code' in positions) throw new ControllerProblem(positions);
       const files = new FlowFiles({ paths: config.flows, positions, ingest, clock: systemClock });
+      const live = liveSources(config.sources, { positions, clock: systemClock });
       [this.#graph, this.#ingest, this.#files] = [graph, ingest, files];
       this.#begun.resolve();
-      await Promise.all([files.run(signal), keeper.run(signal), push?.run(ingest, positions, signal)]);
+      await Promise.all([
+        files.run(signal),
+        ingest.run(live, signal),
+        keeper.run(signal),
+        push?.run(ingest, positions, signal),
+      ]);
     } finally {
       await keeper.close();
     }

@@ -4,10 +4,11 @@ import { problem } from '../../controller/model/problem.ts';
 import { type ControllerRun, controllerRun } from '../controller-run.ts';
 import { defaultSystemNamespace } from '../connection.ts';
 import { addPushOptions, type PushOptions, pushOf } from '../push-options.ts';
+import { addSourceOptions, type SourceOptions, sourcesOf } from '../source-options.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 
-interface Options extends PushOptions {
+interface Options extends PushOptions, SourceOptions {
   readonly workspace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -31,13 +32,15 @@ Examples:
   $ nanoseg controller --workspace examples/shop --flows examples/shop/flows
   $ nanoseg controller --workspace . --flows flows/ --once     # in a pipeline: proposes, applies what is approved, ends
   $ nanoseg controller --namespace nanoseg-system --data-dir /data --webhook-port 8443 --health-port 8081 --flows /flows
+  $ nanoseg controller --data-dir /data --hubble tls://hubble-relay.kube-system.svc:443 --hubble-ca /etc/hubble/ca.crt
 
 Keeps proposals up to date from what is seen, applies what is validly approved, repairs drift, raises deviations and takes
 changes back. How far it may go in a namespace is said by its SegmentationProfile (docs/profile.md); without one nothing is
 ever applied. In a cluster only the replica that holds the Lease writes.
 
 In a workspace directory cluster/ and profiles/ are read; proposals/, approvals/ and policies/ are written, and may be edited
-and kept in Git (docs/workspace.md). Files of flows are followed as they grow. Ctrl-C ends it; nothing that was seen is lost.`;
+and kept in Git (docs/workspace.md). Files of flows are followed as they grow, beside live sources (docs/sources.md). Ctrl-C ends
+it; nothing that was seen is lost.`;
 
 function port(text: string): number {
   return /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
@@ -83,7 +86,7 @@ export function controllerCommand(
       ]),
     )
     .addHelpText('after', help);
-  return addPushOptions(command, port).action(async (options: Options) => {
+  return addPushOptions(addSourceOptions(command), port).action(async (options: Options) => {
     await run(configOf(options), version, terminal);
   });
 }
@@ -106,6 +109,7 @@ function configOf(options: Options): ControllerConfigInput {
     context: options.context,
     ownNamespace: options.namespace,
     flows: [...options.flows],
+    sources: sourcesOf(options),
     dataDirectory: options.dataDir,
     refreshMs: options.interval,
     flushMs: options.flush,

@@ -29,17 +29,19 @@ export function recordingProgress(
   ].join('  ');
 }
 
-/** Why a source does not deliver now. */
+/** What became of a source, for people. */
 export function sourceWords({ name, state, message }: RecordedSource): string {
+  // failures of connections name the source themselves
+  const said = message.includes(name) ? message : `${name}: ${message}`;
   switch (state) {
     case 'running':
-      return printable(`${name}: reading again`);
+      return printable(`${name}: it delivers again`);
     case 'ended':
       return printable(`${name}: it has no more`);
     case 'retrying':
-      return printable(`warning: ${name}: ${message}; asked again soon`);
+      return printable(`warning: ${said} (asked again)`);
     case 'failed':
-      return printable(`error: ${name}: ${message}; it is not asked again`);
+      return printable(`error: ${said}`);
   }
 }
 
