@@ -1,15 +1,6 @@
 import type { Analyst, ProposalWish, WorkloadAnalysis } from './analyst.ts';
 import type { ClusterStudy } from './cluster-study.ts';
-import {
-  closingProposalName,
-  jointProposalName,
-  madeForClosing,
-  type MadeProposal,
-  madeFromAnalysis,
-  madeFromJoint,
-  proofSummary,
-  proposalName,
-} from './made-proposal.ts';
+import { closingProposalName, jointProposalName, madeForClosing, type MadeProposal, madeFromAnalysis, madeFromJoint, proofSummary, proposalName } from './made-proposal.ts';
 import type { ConnectionId } from './model/connection.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyProposal, ProposalChange, ProposalProof, Revision } from './model/policy-proposal.ts';
@@ -52,8 +43,8 @@ export class ProposalStudy {
   readonly #closing = new Map<string, string>();
   readonly #absences = new Map<WorkloadKey, string>();
   readonly #changes = new Map<string, ProposalChange>();
-  /** What was made of workloads, once the study is asked again. */
-  #makings: Map<WorkloadKey, { readonly since: string; readonly making: Making }> | undefined;
+  /** What was made of workloads: a key is looked at more than once in a round. */
+  readonly #makings = new Map<WorkloadKey, { readonly since: string; readonly making: Making }>();
   readonly #input: StudyInput;
   #cluster: ClusterStudy;
 
@@ -70,9 +61,8 @@ export class ProposalStudy {
     }
   }
 
-  /** For another round in which nothing but nanoseg's own policies has changed: from now on it remembers its answers. */
+  /** For another round, before which nothing but nanoseg's own policies has changed. */
   again(cluster: ClusterStudy): this {
-    this.#makings ??= new Map();
     this.#cluster = cluster;
     return this;
   }
@@ -154,10 +144,10 @@ export class ProposalStudy {
   #remembered(workload: WorkloadKey, enforced: Revision | undefined): Making {
     const closedSince = this.#input.closedSince(parseWorkloadKey(workload).namespace);
     const since = JSON.stringify([enforced?.digest, enforced?.appliedAt, enforced?.baseline.length, closedSince]);
-    const known = this.#makings?.get(workload);
+    const known = this.#makings.get(workload);
     if (known?.since === since) return known.making;
     const making = this.#makeOf(workload, enforced);
-    this.#makings?.set(workload, { since, making });
+    this.#makings.set(workload, { since, making });
     return making;
   }
 

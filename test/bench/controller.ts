@@ -341,7 +341,9 @@ async function approve(api: KubeApi, controller: Controller): Promise<Latencies>
     const stored = await api.request('admin', 'GET', `${policies}/${policyName}`);
     const bareStartMs = performance.now();
     const path = `/apis/networking.k8s.io/v1/namespaces/${bareNamespace}/networkpolicies`;
-    const policy = { metadata: { name: `${namespace}-${policyName}` }, spec: stored.body.spec };
+    // one of nanoseg's, or everything would have to be proved anew with it
+    const labels = { 'app.kubernetes.io/managed-by': 'nanoseg' };
+    const policy = { metadata: { name: `${namespace}-${policyName}`, labels }, spec: stored.body.spec };
     const created = await api.request('admin', 'POST', path, policy);
     if (created.status !== 201) throw new Error(JSON.stringify(created.body));
     bareMs.push(performance.now() - bareStartMs);
