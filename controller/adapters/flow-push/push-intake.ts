@@ -140,8 +140,8 @@ export class PushIntake implements FlowSource {
       this.#tellChange();
       await saved.promise;
       if (numbered !== undefined) this.#positions.saved(numbered.producer, numbered.sequence, this.#clock.now());
-      const { flows, losses, rejected } = batch;
-      return { accepted: flows.length + losses.length, rejected, repeated: false };
+      const { records, rejected } = batch;
+      return { accepted: records - rejected.length, rejected, repeated: false };
     } finally {
       this.#unsaved.delete(saved.reject);
       held.release();
