@@ -8,7 +8,8 @@ import { lineDiff } from '../controller/view/line-diff.ts';
 import { pairLines } from '../controller/view/pair-words.ts';
 import { printable } from './render/printable.ts';
 import { proposalName } from '../controller/view/proposal-names.ts';
-import { pairsOf } from './review.ts';
+import { pairsOf } from '../controller/view/decision-changes.ts';
+import { proposedPolicies } from './proposed-policies.ts';
 import { storedCluster } from './stored-cluster.ts';
 import { exitCode, InputError, type Terminal } from './terminal.ts';
 
@@ -32,7 +33,7 @@ export async function diffProposal(
   const { profile } = await effectiveProfile(connection.store, proposal.metadata.namespace, connection.systemNamespace);
   const cluster = await storedCluster(connection.store);
   // who may talk is always told against what is in force: the other texts never were
-  const pairs = pairsOf(cluster, proposal, to.policies, profile.cni);
+  const pairs = pairsOf(cluster, proposal, to.policies, profile.cni, proposedPolicies);
   const diff = lineDiff(from.policies, to.policies);
   if (output === 'json') {
     const known = 'unreadable' in pairs ? { unreadable: pairs.unreadable } : { pairs: pairs.map(pairJson) };

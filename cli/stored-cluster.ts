@@ -3,7 +3,7 @@ import { isRecord, type LocatedObject } from '../controller/adapters/inventory/l
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
 import type { ObjectStore } from '../controller/ports.ts';
-import type { ReadableCluster } from './rules-in-words.ts';
+import type { ReadableCluster } from '../controller/view/decision-changes.ts';
 
 /** Kinds that say who talks to whom; `needed`: without it no answer about connectivity would be true. */
 const kinds = [

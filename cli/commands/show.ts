@@ -5,7 +5,9 @@ import { addConnectionOptions, type Connect, type Connection, type ConnectionOpt
 import { effectiveProfile } from '../effective-profile.ts';
 import { proposalPage } from '../render/proposal-page.ts';
 import { resolveProposals } from '../resolve-proposal.ts';
-import { rulesInWords, worldOf } from '../rules-in-words.ts';
+import { rulesInWords } from '../../controller/view/rules-in-words.ts';
+import { proposedPolicies } from '../proposed-policies.ts';
+import { worldOf } from '../world-of.ts';
 import { storedCluster } from '../stored-cluster.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -56,7 +58,7 @@ async function pages({ store, systemNamespace }: Connection, proposals: readonly
   for (const proposal of proposals) {
     const { namespace } = proposal.metadata;
     const { profile } = await effectiveProfile(store, namespace, systemNamespace);
-    const rules = rulesInWords(proposal.spec.policies, namespace, cluster, worldOf(cluster, profile));
+    const rules = rulesInWords(proposal.spec.policies, namespace, cluster, worldOf(cluster, profile), proposedPolicies);
     shown.push(proposalPage(proposal, rules, Date.now()));
   }
   return shown;

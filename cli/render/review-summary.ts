@@ -2,7 +2,7 @@ import { counted } from '../../controller/model/counted.ts';
 import type { ProposalStatus } from '../../controller/model/policy-proposal.ts';
 import { inForce, shortDigest } from '../../controller/view/decided.ts';
 import { proposalName } from '../../controller/view/proposal-names.ts';
-import type { Review } from '../review.ts';
+import { type Review, reviewWarnings } from '../../controller/view/review-warnings.ts';
 import { connectionIdWords } from '../../controller/view/connection-words.ts';
 import { groupedItems, itemLine, notAmong } from '../../controller/view/listed-items.ts';
 import { printable } from './printable.ts';
@@ -16,7 +16,7 @@ const namedProposals = 3;
 /** What a person must see before saying yes: each proposal, and of several what they come to together; ends with a newline. */
 export function reviewSummary(reviews: readonly Review[]): string {
   if (reviews.length === 1) return reviews.map((review) => oneSummary(review, [])).join('');
-  const [first = [], ...others] = reviews.map(warnings);
+  const [first = [], ...others] = reviews.map(reviewWarnings);
   const shared = first.filter((warning) => others.every((list) => list.includes(warning)));
   return [...reviews.map((review) => oneSummary(review, shared)), togetherSummary(reviews, shared)].join('\n');
 }
@@ -31,7 +31,7 @@ function oneSummary(review: Review, shared: readonly string[]): string {
     ...(decision === 'Approve' ? approvalLines(review, status) : []),
     ...(decision === 'Rollback' ? rollbackLines(status) : []),
     ...changeLines(review),
-    ...warnings(review)
+    ...reviewWarnings(review)
       .filter((warning) => !shared.includes(warning))
       .map((warning) => entry('WARNING', warning)),
   ];
@@ -131,40 +131,6 @@ function changeLines({ changes, decision, proposal }: Review): string[] {
     ...(isNew || uncertain.length === 0 ? [] : [list('uncertain', `${uncertain.length}`, uncertain)]),
     ...(incomplete === undefined ? [] : [entry('not known', `all that opens: ${incomplete}`)]),
   ];
-}
-
-function warnings({ decision, effective, proposal, changes }: Review): string[] {
-  const { status } = proposal;
-  if (status === undefined) return [];
-  const found: string[] = [];
-  if (decision === 'Approve') {
-    if (status.author === 'edited') found.push('a person edited these policies after nanoseg wrote them');
-    if (status.newer !== undefined) found.push('nanoseg would write other policies by now: nanoseg diff --newer');
-    if (status.state === 'Learning') {
-      found.push(`not enough was seen: ${status.readiness.missing.map(({ message }) => message).join('; ')}`);
-    }
-    if (status.live?.digest === status.digest && status.live.wouldDeny > 0) {
-      found.push(`${counted(status.live.wouldDeny, 'live flow')} would have been denied since ${status.live.since}`);
-    }
-  }
-  if (status.drift !== undefined && decision !== 'Reject')
-    found.push(`${status.drift.policy}: ${status.drift.message}`);
-  if (decision === 'Retire' || decision === 'Rollback') {
-    if (changes.opens.length > 0 || changes.incomplete !== undefined) found.push('this opens the network');
-    if (changes.denies.length > 0) found.push('this denies what passes now, as other policies stay in force');
-  }
-  if (decision !== 'Reject' && effective.mode === 'unknown') {
-    found.push('whether it is applied at once is not known: you may not read the mode in the profile of the cluster');
-  } else if (decision !== 'Reject' && effective.mode !== 'enforce') {
-    const { namespace } = proposal.metadata;
-    found.push(`nothing will be applied yet: the mode of ${namespace} is ${effective.mode} (${effective.origin})`);
-  }
-  if (decision !== 'Reject' && effective.stopped !== undefined) {
-    found.push(`nothing is applied until nanoseg resume: stopped, ${effective.stopped}`);
-  }
-  if (effective.profile.approvals.identity === 'claimed')
-    found.push('nobody checks who decides: the identity is only claimed');
-  return found;
 }
 
 /** What was held back is denied by intention, and stands above. */

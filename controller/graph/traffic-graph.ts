@@ -163,10 +163,10 @@ export class TrafficGraph implements ConnectionSource {
     };
   }
 
-  /** The numbers of all connections of an ordered pair of endpoints, by protocol and port. */
-  rowsBetween(from: EndpointId, to: EndpointId): readonly number[] {
-    const edge = this.graph.hasNode(from) && this.graph.hasNode(to) ? this.graph.edge(from, to) : undefined;
-    return edge === undefined ? [] : this.#rowsOfEdge(edge);
+  /** Only the numbers of its endpoints. */
+  endsAt(row: number): { readonly from: number; readonly to: number } {
+    const { table } = this.#store;
+    return { from: table.word(row, column.source), to: table.word(row, column.destination) };
   }
 
   /** The endpoint of that number; numbers stay as they are, and are below `endpointCount`. */
@@ -231,7 +231,11 @@ export class TrafficGraph implements ConnectionSource {
 
   /** What an edge of `graph` stands for, by protocol, port, directed first. */
   connectionsOfEdge(edge: string): Connection[] {
-    return this.#rowsOfEdge(edge).map((row) => this.#connection(row));
+    const rows: number[] = [];
+    const { table } = this.#store;
+    for (let row = Number.parseInt(edge, keyRadix); row >= 0; row = table.word(row, column.next) - 1) rows.push(row);
+    const key = (row: number) => sortableKey(table.word(row, column.key));
+    return rows.sort((a, b) => key(a) - key(b)).map((row) => this.#connection(row));
   }
 
   /** All endpoints, ascending by id. */
@@ -251,14 +255,6 @@ export class TrafficGraph implements ConnectionSource {
     const firstMs = flows.reduce((least, node) => Math.min(least, node.firstMs), Number.POSITIVE_INFINITY);
     const lastMs = flows.reduce((most, node) => Math.max(most, node.lastMs), 0);
     return { binMs: this.binMs, span: { firstMs, lastMs }, flows, losses };
-  }
-
-  #rowsOfEdge(edge: string): number[] {
-    const rows: number[] = [];
-    const { table } = this.#store;
-    for (let row = Number.parseInt(edge, keyRadix); row >= 0; row = table.word(row, column.next) - 1) rows.push(row);
-    const key = (row: number) => sortableKey(table.word(row, column.key));
-    return rows.sort((a, b) => key(a) - key(b));
   }
 
   /** Bins are stored in 32 bits; a time outside of them (before 1970, or no number) is put at the edge. */

@@ -1,14 +1,12 @@
 import { connectionId } from '../model/connection.ts';
-import { type Endpoint, isApiServer } from '../model/endpoint.ts';
+import type { Endpoint } from '../model/endpoint.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
-import { type PolicyProtocol, policyProtocolOf } from '../model/protocol.ts';
 import type { WorkloadKey } from '../model/workload.ts';
-import { type CompiledPolicies, compilePolicies, type Direction } from '../policy/evaluate/compile-policies.ts';
+import type { Direction } from '../policy/evaluate/compile-policies.ts';
 import type { Verdict } from '../policy/evaluate/decide.ts';
-import { type Evaluation, evaluation } from '../policy/evaluate/evaluation.ts';
 import type { ProofWorld } from '../policy/proof-world.ts';
-import { subjectVerdict } from '../policy/subject-verdict.ts';
 import type { ConnectionState } from './graph-shape.ts';
+import { PolicyBody } from './policy-body.ts';
 
 /** What decides on connections at a moment. */
 export interface JudgeTerms {
@@ -52,6 +50,11 @@ export class ConnectionJudge {
     this.#proposed = new PolicyBody(terms.proposed, terms.world);
   }
 
+  /** What the policies in force say to one side of a connection; undefined: no policy has a say in it. */
+  sideInForce(direction: Direction, connection: JudgedConnection): Verdict | undefined {
+    return this.#inForce.side(direction, connection);
+  }
+
   judge(connection: JudgedConnection): JudgedState {
     const { directed, passed } = connection;
     if (!directed)
@@ -87,69 +90,4 @@ export class ConnectionJudge {
     }
     return undefined;
   }
-}
-
-/** An evaluation remembers every address that it was asked about; after so many questions another takes its place. */
-const questionLimit = 50_000;
-
-/** Policies that hold together. */
-class PolicyBody {
-  readonly #world: ProofWorld;
-  readonly #compiled: CompiledPolicies;
-  readonly #isolated: Readonly<Record<Direction, Map<WorkloadKey, boolean>>> = {
-    ingress: new Map(),
-    egress: new Map(),
-  };
-  #evaluation: Evaluation;
-  #questions = 0;
-
-  constructor(policies: readonly NetworkPolicy[], world: ProofWorld) {
-    this.#world = world;
-    this.#compiled = compilePolicies(world.index, policies);
-    this.#evaluation = evaluation(world.index, this.#compiled, world.cni);
-  }
-
-  /** Undefined: no policy has a say in it. */
-  verdict({ source, destination, protocol: number, port }: JudgedConnection): Verdict | undefined {
-    const protocol = policyProtocolOf(number);
-    if (protocol === undefined || port === 0) return undefined;
-    const sides = [
-      this.#side('egress', source, destination, protocol, port),
-      this.#side('ingress', destination, source, protocol, port),
-    ];
-    return (['denied', 'unknown', 'allowed'] as const).find((verdict) => sides.includes(verdict));
-  }
-
-  #side(
-    direction: Direction,
-    own: Endpoint,
-    other: Endpoint,
-    protocol: PolicyProtocol,
-    port: number,
-  ): Verdict | undefined {
-    if (own.kind !== 'workload' || !this.#isIsolated(direction, own.workload)) return undefined;
-    if (!isParty(other)) return 'unknown';
-    if (++this.#questions > questionLimit) {
-      this.#questions = 0;
-      this.#evaluation = evaluation(this.#world.index, this.#compiled, this.#world.cni);
-    }
-    return subjectVerdict([this.#evaluation], { subject: own.workload, direction, other, protocol, port }, this.#world);
-  }
-
-  #isIsolated(direction: Direction, workload: WorkloadKey): boolean {
-    const known = this.#isolated[direction].get(workload);
-    if (known !== undefined) return known;
-    const isolated =
-      this.#world.index.position.has(workload) &&
-      this.#evaluation.views
-        .of({ kind: 'workload', workload })
-        .some(({ isolatedBy }) => isolatedBy[direction].length > 0);
-    this.#isolated[direction].set(workload, isolated);
-    return isolated;
-  }
-}
-
-/** Whether policies can mean it: a Service that stands for no one workload they cannot, unless it is the API server. */
-function isParty(endpoint: Endpoint): boolean {
-  return endpoint.kind !== 'unknown' && (endpoint.kind !== 'service' || isApiServer(endpoint));
 }

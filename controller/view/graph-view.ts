@@ -41,7 +41,7 @@ export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilt
   for (let row = 0; row < graph.size; row++) {
     const summary = graph.summaryAt(row);
     const [from, to] = [nodes.of(summary.from), nodes.of(summary.to)];
-    if (from === hidden && to === hidden) continue;
+    if (from === hiddenNumber && to === hiddenNumber) continue;
     const state = world.states.stateAt(row);
     if (!wanted(row, summary, state)) {
       leftOut++;
@@ -50,17 +50,17 @@ export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilt
     connections++;
     if (summary.firstMs < firstMs) firstMs = summary.firstMs;
     if (summary.lastMs > lastMs) lastMs = summary.lastMs;
-    const pair = from * numberLimit + to;
+    const pair = pairNumber(from, to);
     let sum = sums.get(pair);
     if (sum === undefined) sums.set(pair, (sum = new EdgeSum()));
     sum.add(summary, state);
   }
   const edges: GraphEdge[] = [];
   for (const [pair, sum] of sums) {
-    const [from, to] = [Math.floor(pair / numberLimit), pair % numberLimit];
+    const { from, to } = pairOf(pair);
     edges.push({ source: nodes.key(from), target: nodes.key(to), attributes: sum.attributes() });
   }
-  const granted = isGrantWanted(filter) ? grantedEdges(world, scope, filter, nodes.keysOfEdges(sums, numberLimit)) : [];
+  const granted = isGrantWanted(filter) ? grantedEdges(world, scope, filter, nodes.edgesIn(sums)) : [];
   const keys = new Set<string>([
     ...edges.flatMap(({ source, target }) => [source, target]),
     ...granted.flatMap(({ source, target }) => [source, target]),
@@ -82,16 +82,25 @@ export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilt
   };
 }
 
-const hidden = 0;
+/** The number of what the caller may not see. */
+export const hiddenNumber = 0;
 /** Two numbers of nodes in the 53 bits that a number keeps exactly. */
 const numberLimit = 2 ** 26;
 
-/** Numbers instead of keys, found by the number of an endpoint; 0 is what the caller may not see. */
-class NodeNumbers {
+export function pairNumber(from: number, to: number): number {
+  return from * numberLimit + to;
+}
+
+export function pairOf(pair: number): { readonly from: number; readonly to: number } {
+  return { from: Math.floor(pair / numberLimit), to: pair % numberLimit };
+}
+
+/** Numbers instead of the keys of nodes, found by the number of an endpoint. */
+export class NodeNumbers {
   readonly #world: GraphWorld;
   readonly #scope: NodeScope;
   readonly #byEndpoint: Int32Array;
-  readonly #byKey = new Map<string, number>([[hiddenKey, hidden]]);
+  readonly #byKey = new Map<string, number>([[hiddenKey, hiddenNumber]]);
   readonly #keys: string[] = [hiddenKey];
 
   constructor(world: GraphWorld, scope: NodeScope) {
@@ -117,10 +126,11 @@ class NodeNumbers {
     return this.#keys[number] as string;
   }
 
-  keysOfEdges(sums: ReadonlyMap<number, EdgeSum>, limit: number): (source: string, target: string) => boolean {
+  /** Whether there is an edge between two keys. */
+  edgesIn(pairs: ReadonlyMap<number, unknown>): (source: string, target: string) => boolean {
     return (source, target) => {
       const [from, to] = [this.#byKey.get(source), this.#byKey.get(target)];
-      return from !== undefined && to !== undefined && sums.has(from * limit + to);
+      return from !== undefined && to !== undefined && pairs.has(pairNumber(from, to));
     };
   }
 }
@@ -198,11 +208,4 @@ export function namespaceOf(endpoint: Endpoint): string {
     case 'unknown':
       return '';
   }
-}
-
-/** What an edge of that key pair looks like now: the sum over those connections, seen or not. */
-export function edgeOf(world: GraphWorld, source: string, target: string, rows: Iterable<number>): GraphEdge {
-  const sum = new EdgeSum();
-  for (const row of rows) sum.add(world.graph.summaryAt(row), world.states.stateAt(row));
-  return { source, target, attributes: sum.attributes() };
 }
