@@ -14,7 +14,7 @@ import type {
   SourcePosition,
   SourcePositions,
 } from './ports.ts';
-import { backoffMs } from './reconcile/backoff.ts';
+import { reconnecting, type SourceState } from './reconnecting.ts';
 
 export interface LiveIngestOptions {
   readonly view: ClusterView;
@@ -35,8 +35,7 @@ export interface LiveIngestOptions {
 /** How a flow source fares. */
 export interface SourceHealth {
   readonly name: string;
-  /** `ended`: it has no more; `failed`: given up, as asking again cannot help; `retrying`: asked again soon. */
-  readonly state: 'running' | 'ended' | 'failed' | 'retrying';
+  readonly state: SourceState;
   /** Why, in words; empty while it runs. */
   readonly message: string;
   /** Time of its latest flow; undefined: none yet. */
@@ -65,9 +64,6 @@ export interface IngestCounters {
 
 /** Addresses that a source named are kept up to this number. */
 const mostObserved = 10_000;
-const retries = { firstMs: 1_000, mostMs: 60_000 };
-/** A part of each wait that is not left to chance: a source is not asked again at once. */
-const leastWait = 0.5;
 /** After making the attribution anew, at least so many times as long is spent on flows. */
 const flowShare = 3;
 /** So many flows may wait for the attribution before sources have to wait too. */
@@ -205,42 +201,11 @@ export class LiveIngest {
   }
 
   async #read(source: FlowSource, signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; failures++) {
-      this.#tell(source, 'running', '');
-      const batches = source.batches(signal)[Symbol.asyncIterator]();
-      const failure = await this.#readUntilFailure(source, batches, signal, () => {
-        failures = 0;
-      });
+    const onState = (state: SourceState, message: string) => this.#tell(source, state, message);
+    const batches = reconnecting(source, signal, { clock: this.#clock, random: this.#random, onState });
+    for await (const batch of batches) {
       if (signal.aborted) return;
-      if (failure === undefined) return this.#tell(source, 'ended', '');
-      if (isFinal(failure)) return this.#tell(source, 'failed', failure.message);
-      const chance = leastWait + (1 - leastWait) * this.#random();
-      this.#tell(source, 'retrying', failure.message);
-      await pause(this.#clock, backoffMs(failures + 1, chance, retries), signal);
-    }
-  }
-
-  /** Undefined when the source ended. */
-  async #readUntilFailure(
-    source: FlowSource,
-    batches: AsyncIterator<FlowBatch>,
-    signal: AbortSignal,
-    onBatch: () => void,
-  ): Promise<Error | undefined> {
-    for (;;) {
-      let next: IteratorResult<FlowBatch>;
-      try {
-        next = await batches.next();
-      } catch (error) {
-        return error instanceof Error ? error : new Error(String(error));
-      }
-      if (next.done === true) return undefined;
-      if (signal.aborted) {
-        await batches.return?.();
-        return undefined;
-      }
-      onBatch();
-      await this.#deliver(source, next.value, signal);
+      await this.#deliver(source, batch, signal);
     }
   }
 
@@ -372,10 +337,6 @@ interface QueuedBatch {
 /** The watch may tell in a moment who this is. */
 function mayBecomeKnown(endpoint: Endpoint): boolean {
   return endpoint.kind === 'unknown' && (endpoint.reason === 'no-owner' || endpoint.reason === 'not-in-inventory');
-}
-
-function isFinal(failure: Error): boolean {
-  return 'retryable' in failure && failure.retryable === false;
 }
 
 /** Sleeps, and ends early without a failure when aborted. */

@@ -1,7 +1,7 @@
 import type { Clock, FlowBatch, FlowSource } from './ports.ts';
 import { backoffMs } from './reconcile/backoff.ts';
 
-/** How reading a source goes: it has no more, asking again cannot help, or it is asked again soon. */
+/** `ended`: it has no more; `failed`: given up, as asking again cannot help; `retrying`: asked again soon. */
 export type SourceState = 'running' | 'ended' | 'failed' | 'retrying';
 
 export interface ReconnectingOptions {
@@ -13,6 +13,8 @@ export interface ReconnectingOptions {
 }
 
 const backoff = { firstMs: 1_000, mostMs: 60_000 };
+/** A part of each wait that is not left to chance: a source is not asked again at once. */
+const leastWait = 0.5;
 
 /**
  * The batches of a source across its failures: it is asked again after a pause that doubles up to a minute, until it ends,
@@ -45,7 +47,8 @@ export async function* reconnecting(
     if (isFinal(failure)) return onState('failed', failure.message);
     onState('retrying', failure.message);
     failures++;
-    await clock.sleep(backoffMs(failures, random(), backoff), signal).catch(() => undefined);
+    const chance = leastWait + (1 - leastWait) * random();
+    await clock.sleep(backoffMs(failures, chance, backoff), signal).catch(() => undefined);
   }
 }
 
