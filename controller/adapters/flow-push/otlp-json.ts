@@ -78,7 +78,7 @@ function pointOf(
   of: Pick<CounterPoint, 'metric' | 'temporality' | 'resource'>,
 ): CounterPoint[] {
   if ((flags & 1) === 1) return [];
-  const [startMs, timeMs] = [Math.floor(startTimeUnixNano / 1_000_000), Math.floor(timeUnixNano / 1_000_000)];
+  const [startMs, timeMs] = [Math.round(startTimeUnixNano / 1_000_000), Math.round(timeUnixNano / 1_000_000)];
   return [{ ...of, startMs, timeMs, value: asInt ?? asDouble ?? 0, attributes: textsOf(attributes) }];
 }
 

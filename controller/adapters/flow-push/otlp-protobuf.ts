@@ -187,8 +187,8 @@ function numberOf(integer: number | { readonly low: number; readonly high: numbe
   return typeof integer === 'number' ? integer : integer.high * fixed32Radix + (integer.low >>> 0);
 }
 
-/** Exact to less than a microsecond. */
+/** The number has less than a microsecond of error, so that whole milliseconds stay what they are. */
 function nanosToMs(reader: Reader): number {
   const low = reader.fixed32();
-  return Math.floor((reader.fixed32() * fixed32Radix + low) / 1_000_000);
+  return Math.round((reader.fixed32() * fixed32Radix + low) / 1_000_000);
 }
