@@ -30,8 +30,10 @@ const refreshAhead = 4;
 /** So many keys are looked at at once: most of the time each of them waits for the API server. */
 const atOnce = 8;
 
-/** A round lets looks that people wait for go first, before each of its keys for no longer than this. */
+/** A round lets looks that people wait for go first, before each of its keys for no longer than this, in ms. */
 const givenWayMs = 250;
+/** In all of a round: what else goes wrong must not wait for as long as people decide. */
+const mostGivenWayMs = 10_000;
 
 /** A server that has just started refuses, for a moment, what it allowed before. */
 const refusalsBelieved = 3;
@@ -130,9 +132,10 @@ export class ProposalLoop {
       this.#study = study();
       flows.renew(this.#study.cluster);
       const stored = view.proposals().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+      let leftMs = mostGivenWayMs;
       for (const key of new Set([...this.#study.keys(), ...stored])) {
         await this.#untilHandedOut(refreshAhead - 1, signal);
-        await this.#giveWay(signal);
+        leftMs -= await this.#giveWay(Math.min(givenWayMs, leftMs), signal);
         if (signal.aborted) return;
         this.#handedOut.add(key);
         this.#queue.add(key);
@@ -180,11 +183,13 @@ export class ProposalLoop {
       await this.#parts.clock.sleep(5, signal).catch(() => undefined);
   }
 
-  async #giveWay(signal: AbortSignal): Promise<void> {
+  /** For no longer than `mostMs`; answers with how long it took. */
+  async #giveWay(mostMs: number, signal: AbortSignal): Promise<number> {
     const { clock } = this.#parts;
-    const lastMs = clock.now() + givenWayMs;
-    while (this.#decided.size > 0 && clock.now() < lastMs && !signal.aborted)
+    const startedMs = clock.now();
+    while (this.#decided.size > 0 && clock.now() < startedMs + mostMs && !signal.aborted)
       await clock.sleep(5, signal).catch(() => undefined);
+    return clock.now() - startedMs;
   }
 
   /** Looks of a round begin one after the other, with a moment between them for all else that goes on. */
