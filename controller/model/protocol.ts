@@ -41,7 +41,7 @@ export function parseProtocol(text: string): number | undefined {
   const upper = text.toUpperCase();
   for (const [number, name] of names) if (name.toUpperCase() === upper) return number;
   if (upper === 'ICMPV4') return protocolNumber.ICMP;
-  if (upper === 'IPV6-ICMP') return protocolNumber.ICMPv6;
+  if (upper === 'IPV6-ICMP' || upper === 'ICMP6') return protocolNumber.ICMPv6;
   const digits = /^(?:IP-)?(\d{1,3})$/.exec(upper);
   const number = digits ? Number(digits[1]) : Number.NaN;
   return number >= 0 && number <= 255 ? number : undefined;
