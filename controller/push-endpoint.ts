@@ -138,8 +138,11 @@ export class PushEndpoint {
       const tls = await tlsOf(this.#options);
       if (tls !== undefined) for (const listener of this.#listeners) listener.renew(tls);
     } catch (error) {
-      if (!(error instanceof ControllerProblem)) throw error;
-      this.#options.log.warn({ problem: error.problem }, 'the push endpoint keeps the certificates that it has');
+      // half of the files may be written: the next look finds the rest
+      this.#options.log.warn(
+        { error: (error as Error).message },
+        'the push endpoint keeps the certificates that it has',
+      );
     }
   }
 }

@@ -11,6 +11,8 @@ export interface Credentials {
   readonly token: string | undefined;
   /** Common name of a client certificate that was checked. */
   readonly certificateName: string | undefined;
+  /** Why a client certificate that was shown is not accepted. */
+  readonly certificateFault?: string | undefined;
 }
 
 /** Who may push where. Rejects with PushRefusal. */

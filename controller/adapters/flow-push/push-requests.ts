@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { TLSSocket } from 'node:tls';
+import { type PeerCertificate, TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Clock } from '../../ports.ts';
 import type { Credentials, ProducerCheck, Pusher } from './producer-check.ts';
@@ -131,13 +131,17 @@ function wrongType(route: PushRoute): PushRefusal {
 function credentialsOf({ headers, socket }: IncomingMessage): Credentials {
   const { authorization = '' } = headers;
   const token = tokenScheme.test(authorization) ? authorization.replace(tokenScheme, '').trim() : undefined;
-  const isChecked = socket instanceof TLSSocket && socket.authorized;
-  return { token, certificateName: isChecked ? commonName(socket) : undefined };
+  return { token, ...(socket instanceof TLSSocket ? certificateOf(socket) : { certificateName: undefined }) };
 }
 
-function commonName(socket: TLSSocket): string | undefined {
-  const name: unknown = socket.getPeerCertificate().subject?.CN;
-  return typeof name === 'string' && name !== '' ? name : undefined;
+function certificateOf(socket: TLSSocket): Omit<Credentials, 'token'> {
+  // an empty object where there is none
+  const { subject } = socket.getPeerCertificate() as Partial<PeerCertificate>;
+  if (subject === undefined) return { certificateName: undefined };
+  if (!socket.authorized) return { certificateName: undefined, certificateFault: String(socket.authorizationError) };
+  const name: unknown = subject.CN;
+  if (typeof name === 'string' && name !== '') return { certificateName: name };
+  return { certificateName: undefined, certificateFault: 'it has no common name' };
 }
 
 function termsOf({ headers }: IncomingMessage, { name, node }: Pusher, nowMs: number): PushTerms {
