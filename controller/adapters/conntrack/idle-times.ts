@@ -8,19 +8,27 @@ import { readSetting } from './settings.ts';
  */
 export class IdleTimes {
   readonly #establishedSeconds: number | undefined;
+  readonly #unansweredSeconds: number;
 
-  constructor(establishedSeconds: number | undefined) {
+  /** `unansweredSeconds`: what an open connection is given instead while something that was sent waits for its answer. */
+  constructor(establishedSeconds: number | undefined, unansweredSeconds = 0) {
     this.#establishedSeconds = establishedSeconds;
+    this.#unansweredSeconds = unansweredSeconds;
   }
 
   static async read(): Promise<IdleTimes> {
-    return new IdleTimes(await readSetting('nf_conntrack_tcp_timeout_established'));
+    const [established, ...unanswered] = await Promise.all(
+      ['established', 'unacknowledged', 'max_retrans'].map((name) => readSetting(`nf_conntrack_tcp_timeout_${name}`)),
+    );
+    return new IdleTimes(established, Math.max(...unanswered.map((seconds) => seconds ?? 0)));
   }
 
   /** Milliseconds; 0 for events, and for entries that are forgotten within minutes. */
   idleMs({ entry, timeoutSeconds }: ConntrackMessage): number {
     if (entry.event !== 'snapshot' || entry.protocol !== protocolNumber.TCP || entry.state !== 'ESTABLISHED') return 0;
     if (this.#establishedSeconds === undefined || timeoutSeconds === undefined) return 0;
-    return Math.max(0, this.#establishedSeconds - timeoutSeconds) * 1000;
+    // busy connections are caught there all the time, those whose days end in these minutes hardly ever
+    const given = timeoutSeconds <= this.#unansweredSeconds ? this.#unansweredSeconds : this.#establishedSeconds;
+    return Math.max(0, given - timeoutSeconds) * 1000;
   }
 }
