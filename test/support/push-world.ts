@@ -96,6 +96,8 @@ export interface PushWorldOptions {
   readonly limits?: Partial<PushLimits>;
   readonly config?: NonNullable<ControllerConfig['push']>;
   readonly access?: PushAccess;
+  /** The authority of the certificate that `access` serves. */
+  readonly ca?: string;
   readonly clock?: Clock;
   readonly graceMs?: number;
   readonly flushMs?: number;
@@ -171,7 +173,9 @@ export class PushWorld {
     path = '/v1/flows',
   ): Promise<PushReply> {
     const { port } = this.endpoint;
-    return pushTo({ host: '127.0.0.1', port: port ?? 0, path, headers: { ...lineHeaders, ...headers }, body });
+    const { ca } = this.#options;
+    const tls = ca === undefined ? {} : { tls: true, ca };
+    return pushTo({ ...tls, host: '127.0.0.1', port: port ?? 0, path, headers: { ...lineHeaders, ...headers }, body });
   }
 
   pushZipped(body: string, headers: Readonly<Record<string, string>> = {}): Promise<PushReply> {
