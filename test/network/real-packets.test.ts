@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -284,8 +284,7 @@ async function tryEverything(t: ExecutionContext, cluster: EnforcedCluster): Pro
 
 clusterTest('what was done is proposed by what the agent saw', async (t) => {
   directory = await mkdtemp(join(tmpdir(), 'nanoseg-network-'));
-  const flowFile = join(directory, 'flows.jsonl');
-  await writeFile(flowFile, '');
+  const socket = join(directory, 'push.sock');
   [network] = await Promise.all([
     NetworkNode.start(shopPlan),
     installForTest(api(), { webhook: true }).then(() => createShop(api())),
@@ -304,12 +303,12 @@ clusterTest('what was done is proposed by what the agent saw', async (t) => {
     name: 'controller',
     directory,
     kubeconfig: api().kubeconfig('controller'),
-    flows: [flowFile],
-    options: ['--interval', '1s', '--flush', '1s'],
+    flows: [],
+    options: ['--interval', '1s', '--flush', '1s', '--push-socket', socket],
   });
   await network.host('cart-1').hold('held by Service', '10.96.0.60', 5432);
   await network.host('web-1').hold('held directly', podsOf(heldDirectly.to)[0]?.ipv4 ?? '', heldDirectly.port);
-  agent = await startAgent(network.namespace, shopNode.name, flowFile, join(directory, 'agent.log'), talkOnHeld);
+  agent = await startAgent(network.namespace, shopNode.name, socket, join(directory, 'agent.log'), talkOnHeld);
   for (let round = 0; round < rounds; round++) {
     if (round > 0) await sleep(betweenRoundsMs);
     for (const one of [...recorded, suspicious]) await exchange(t, one);

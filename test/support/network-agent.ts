@@ -6,17 +6,19 @@ import { type OwnedProcess, startOwned } from './owned-process.ts';
 const program = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const withinMs = 30_000;
 
-/** `nanoseg agent` in the namespace of a test node, as a pod with hostNetwork would run it; resolves when it listens. */
+/**
+ * `nanoseg agent` in the namespace of a test node, as a pod with hostNetwork would run it, delivering to that unix socket.
+ * Resolves when it listens to the kernel.
+ */
 export async function startAgent(
   namespace: string,
   node: string,
-  flowFile: string,
+  socket: string,
   logFile: string,
   meanwhile: () => Promise<unknown>,
 ): Promise<OwnedProcess> {
-  const args = [process.execPath, program, 'agent', '--node', node, '--interval', '1s', '--stdout'];
-  const inside = ['netns', 'exec', namespace, 'sh', '-c', `exec "$@" >>${flowFile}`, 'agent', ...args];
-  const agent = startOwned('/usr/sbin/ip', inside, logFile);
+  const args = [process.execPath, program, 'agent', '--node', node, '--interval', '1s', '--to', `unix://${socket}`];
+  const agent = startOwned('/usr/sbin/ip', ['netns', 'exec', namespace, ...args], logFile);
   const deadline = Date.now() + withinMs;
   while (!(await listensToConntrack(agent.pid))) {
     const end = agent.exited();
