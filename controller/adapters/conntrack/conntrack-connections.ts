@@ -7,6 +7,8 @@ interface Known {
   readonly directed: boolean;
   lastMs: number;
   answered: boolean;
+  /** Not reported yet, as nothing shows who opened it and the next event may. */
+  readonly undecided: boolean;
   /** As counted when it was last reported. */
   bytes: number;
   /** Seen first in a table, so that its first event may still come. */
@@ -54,16 +56,24 @@ export class ConntrackConnections {
     this.#ended = new Set();
   }
 
-  /** What stood neither in the table nor in an event since it began is no more: its end was not told. */
+  /** What stood neither in this table nor in the one before, nor in an event since, is no more: its end was not told. */
   endTable(): void {
     this.#ended = undefined;
-    for (const [key, { table }] of this.#known) if (table < this.#table) this.#known.delete(key);
+    for (const [key, { table }] of this.#known) if (table < this.#table - 1) this.#known.delete(key);
   }
 
   /** The flow that an entry brings, or undefined when it tells nothing new. `timeMs`: of the event, or of its last packet. */
   flow(entry: ConntrackEntry, timeMs: number): Flow | undefined {
     if (isLoopback(entry.original.source) && isLoopback(entry.reply.source)) return undefined;
-    const known = this.#known.get(entry.key);
+    let known = this.#known.get(entry.key);
+    if (known?.undecided) {
+      // what comes after is its first report
+      this.#known.delete(entry.key);
+      if (entry.event === 'destroy') return this.#end(entry, undefined, known.firstMs);
+      if (entry.event === 'update')
+        return this.#first(entry, known.firstMs, provesOpener(entry), !entry.unreplied || undefined);
+      known = undefined;
+    }
     if (known !== undefined) known.table = this.#table;
     switch (entry.event) {
       case 'snapshot':
@@ -71,6 +81,7 @@ export class ConntrackConnections {
       case 'new':
         // a table told of it before: what its first event adds is who opened it
         if (known?.fromTable && (known.directed || !isFirstPacket(entry))) return this.#update(entry, known, timeMs);
+        if (isUndecided(entry)) return this.#wait(entry, timeMs);
         return this.#first(entry, timeMs, isFirstPacket(entry), !entry.unreplied || undefined);
       case 'update':
         return known === undefined
@@ -94,22 +105,27 @@ export class ConntrackConnections {
     return this.#flow(entry, known.firstMs, timeMs, known.directed, known.answered || undefined, 0, bytes);
   }
 
+  #wait(entry: ConntrackEntry, timeMs: number): undefined {
+    this.#remember(entry, timeMs, { directed: false, answered: false, undecided: true, bytes: 0 });
+  }
+
   #first(entry: ConntrackEntry, timeMs: number, directed: boolean, answered: boolean | undefined): Flow {
+    const bytes = bytesOf(entry);
+    this.#remember(entry, timeMs, { directed, answered: answered === true, undecided: false, bytes });
+    return this.#flow(entry, timeMs, timeMs, directed, answered, 1, bytes);
+  }
+
+  #remember(
+    { key, event }: ConntrackEntry,
+    timeMs: number,
+    facts: Pick<Known, 'directed' | 'answered' | 'undecided' | 'bytes'>,
+  ): void {
     if (this.#known.size >= this.#remembered) {
       const oldest = this.#known.keys().next();
       if (!oldest.done) this.#known.delete(oldest.value);
     }
-    const bytes = bytesOf(entry);
-    this.#known.set(entry.key, {
-      firstMs: timeMs,
-      lastMs: timeMs,
-      directed,
-      answered: answered === true,
-      bytes,
-      fromTable: entry.event === 'snapshot',
-      table: this.#table,
-    });
-    return this.#flow(entry, timeMs, timeMs, directed, answered, 1, bytes);
+    const fromTable = event === 'snapshot';
+    this.#known.set(key, { ...facts, firstMs: timeMs, lastMs: timeMs, fromTable, table: this.#table });
   }
 
   #update(entry: ConntrackEntry, known: Known, timeMs: number): Flow | undefined {
@@ -207,7 +223,18 @@ function isTranslated({ original, reply }: ConntrackEntry): boolean {
   return original.destination !== reply.source || original.destinationPort !== reply.sourcePort;
 }
 
-/** States that are reached only by the opening packet of the original side; SYN_RECV follows nothing but SYN_SENT. */
+/**
+ * Newer kernels give every first packet of SCTP the state CLOSED, and COOKIE_WAIT when the answer to the handshake's first
+ * packet came back.
+ */
+function isUndecided(entry: ConntrackEntry): boolean {
+  return entry.protocol === protocolNumber.SCTP && entry.state === 'CLOSED' && !isTranslated(entry);
+}
+
+/**
+ * States that are reached only by the opening packet of the original side, or the answer to it; SYN_RECV follows nothing but
+ * SYN_SENT.
+ */
 function isHandshake({ protocol, state }: ConntrackEntry): boolean {
   switch (protocol) {
     case protocolNumber.TCP:

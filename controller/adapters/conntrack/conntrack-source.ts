@@ -23,6 +23,8 @@ export interface ConntrackSourceOptions {
   readonly bufferBytes?: number;
   /** The table is read anew so often, for connections that last long. @default 300000 */
   readonly tableMs?: number;
+  /** It is looked at so often whether connections are tracked at all. @default 30000 */
+  readonly lookMs?: number;
   /** How many connections are remembered at once. @default 262144 */
   readonly remembered?: number;
   /** Where nanoseg itself is reached, so that what this node sends there is left out. @default nowhere */
@@ -55,7 +57,7 @@ const conntrackGroups = 0b111;
 const sliceMs = 10;
 const mostFlows = 1_000;
 /** The socket is looked at so often even if nothing comes, for the signal and the table's time. */
-const lookMs = 1_000;
+const waitMs = 1_000;
 /** A flood that goes on must not make tables without end. */
 const leastBetweenTablesMs = 5_000;
 
@@ -71,10 +73,12 @@ class LiveConntrack implements ConntrackSource {
   readonly name = 'conntrack';
   readonly #options: ConntrackSourceOptions;
   readonly #connections: ConntrackConnections;
-  readonly #watch = new TrackingWatch();
+  readonly #watch: TrackingWatch;
   #addresses: ReadonlySet<string> = new Set();
   /** Since the last look at tracking. */
   #seen = { all: 0, forwarded: 0 };
+  /** The kernel dropped events, and that is not noted yet. */
+  #overrun = false;
   #idle = new IdleTimes(undefined);
   #entries = 0;
   #noise = 0;
@@ -84,7 +88,8 @@ class LiveConntrack implements ConntrackSource {
 
   constructor(options: ConntrackSourceOptions) {
     this.#options = options;
-    const { node, remembered = 262_144 } = options;
+    const { node, remembered = 262_144, lookMs = 30_000 } = options;
+    this.#watch = new TrackingWatch(lookMs);
     this.#connections = new ConntrackConnections({ node, remembered });
   }
 
@@ -123,13 +128,14 @@ class LiveConntrack implements ConntrackSource {
     const { clock, tableMs = 300_000 } = this.#options;
     const drops = new Drops(listener.port);
     this.#addresses = hostAddresses();
+    if (this.#tables > 0) yield this.#gap();
     let nextTableMs = 0;
     let lastTableMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       const draft = new BatchDraft();
       const left = this.#drain(listener, draft);
-      if (left === 'overrun') nextTableMs = Math.min(nextTableMs, lastTableMs + leastBetweenTablesMs);
-      if (left === 'overrun' || clock.now() >= drops.nextMs) await this.#noteDrops(drops, left === 'overrun', draft);
+      if (this.#overrun) nextTableMs = Math.min(nextTableMs, lastTableMs + leastBetweenTablesMs);
+      if (this.#overrun || clock.now() >= drops.nextMs) await this.#noteDrops(drops, draft);
       if (this.#watch.isDue(clock.now())) await this.#look(draft);
       if (!draft.isEmpty) yield draft.take();
       if (left !== 'empty') {
@@ -142,17 +148,33 @@ class LiveConntrack implements ConntrackSource {
         yield* this.#readTable(listener, signal);
         continue;
       }
-      await listener.readable(Math.min(lookMs, nextTableMs - clock.now()));
+      await listener.readable(Math.min(waitMs, nextTableMs - clock.now()));
     }
+    const last = new BatchDraft();
+    this.#drain(listener, last);
+    await this.#noteDrops(drops, last);
+    if (!last.isEmpty) yield last.take();
+  }
+
+  /** Nobody listened for a while: what began and ended meanwhile is in no table. */
+  #gap(): FlowBatch {
+    const { clock, node } = this.#options;
+    const draft = new BatchDraft();
+    draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events: undefined, kind: 'lost' });
+    return draft.take();
   }
 
   /** Reads what is there, for a while: `empty` when that was all. */
-  #drain(listener: NetlinkSocket, draft: BatchDraft): 'empty' | 'more' | 'overrun' {
+  #drain(listener: NetlinkSocket, draft: BatchDraft): 'empty' | 'more' {
     const now = this.#options.clock.now();
     const endMs = performance.now() + sliceMs;
     while (draft.flows.length < mostFlows) {
       const received = listener.receive();
-      if (typeof received === 'string') return received;
+      if (received === 'empty') return 'empty';
+      if (received === 'overrun') {
+        this.#overrun = true;
+        return 'more';
+      }
       this.#take(received, false, now, draft);
       if (performance.now() >= endMs) break;
     }
@@ -164,14 +186,13 @@ class LiveConntrack implements ConntrackSource {
     using table = new ConntrackTable();
     this.#idle = await IdleTimes.read();
     this.#connections.beginTable();
-    for (;;) {
-      const part = await table.next();
+    for (let part: Uint8Array | undefined = new Uint8Array(); part !== undefined; ) {
+      part = await table.next();
       if (signal.aborted) return;
-      if (part === undefined) break;
-      for (let left: string = 'more'; left === 'more'; ) {
+      for (let left = 'more'; left === 'more'; ) {
         const draft = new BatchDraft();
         left = this.#drain(listener, draft);
-        if (left !== 'more') this.#take(part, true, this.#options.clock.now(), draft);
+        if (left === 'empty' && part !== undefined) this.#take(part, true, this.#options.clock.now(), draft);
         if (!draft.isEmpty) yield draft.take();
         if (left === 'more') await otherWork();
       }
@@ -219,8 +240,10 @@ class LiveConntrack implements ConntrackSource {
     draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events: undefined, kind: 'unavailable' });
   }
 
-  async #noteDrops(drops: Drops, overrun: boolean, draft: BatchDraft): Promise<void> {
+  async #noteDrops(drops: Drops, draft: BatchDraft): Promise<void> {
     const { clock, node } = this.#options;
+    const overrun = this.#overrun;
+    this.#overrun = false;
     const events = await drops.since(clock.now());
     if (!overrun && !events) return;
     this.#lost += events ?? 0;
@@ -252,7 +275,7 @@ class Drops {
 
   /** Those since this was asked last; undefined where the kernel does not say. */
   async since(nowMs: number): Promise<number | undefined> {
-    this.nextMs = nowMs + lookMs;
+    this.nextMs = nowMs + waitMs;
     const drops = await droppedEvents(this.#port);
     if (drops === undefined) return undefined;
     const fresh = drops - this.#seen;

@@ -1,14 +1,17 @@
 import type { Problem } from '../../model/problem.ts';
 import { judgeTracking, readTrackingFacts, type SeenEntries, type TrackingFacts } from './tracking-state.ts';
 
-const lookMs = 30_000;
-
 /** Looks from time to time whether the kernel tracks what passes, and tells when that is no longer so. */
 export class TrackingWatch {
+  readonly #lookMs: number;
   #before: TrackingFacts | undefined;
   #nextMs = 0;
   #findings: readonly Problem[] = [];
   #blind = false;
+
+  constructor(lookMs: number) {
+    this.#lookMs = lookMs;
+  }
 
   /** As of the last look. */
   get findings(): readonly Problem[] {
@@ -21,7 +24,7 @@ export class TrackingWatch {
 
   /** True when the node was observed until now and is not any more. `seen`: since the last look. */
   async look(nowMs: number, seen: SeenEntries): Promise<boolean> {
-    this.#nextMs = nowMs + lookMs;
+    this.#nextMs = nowMs + this.#lookMs;
     const facts = await readTrackingFacts();
     const { findings, blind } = judgeTracking(facts, this.#before ?? facts, seen);
     this.#before = facts;
