@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
+import { encodeFlow } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
 import { openFlowFile } from '../../../controller/adapters/flow-file/open-flow-file.ts';
 import { FlowAttributor } from '../../../controller/attribution/attribute-flow.ts';
 import { TrafficGraph } from '../../../controller/graph/traffic-graph.ts';
@@ -13,6 +14,7 @@ import type { Flow } from '../../../controller/model/flow.ts';
 import type { FlowSource } from '../../../controller/ports.ts';
 import { buildCluster } from '../../support/build-cluster.ts';
 import { GoldmaneWorld } from '../../support/goldmane-world.ts';
+import { HubbleWorld } from '../../support/hubble-world.ts';
 import { eventually } from '../../support/recording-sink.ts';
 import { directoryOf, runCli } from '../../support/run-cli.ts';
 import { flowLine } from '../../support/tiny-shop.ts';
@@ -167,6 +169,26 @@ test('a loss is recorded too', async (t) => {
   t.is(await record.end('SIGTERM'), 0);
   t.regex(record.out, /^recorded 4 flows and 1 loss in \d+ s\n {2}\S+flows\.jsonl {2}5 lines/);
   t.is((await recorded(directory)).summary.losses, 1);
+});
+
+test('several sources are one recording, each with its own flows and losses', async (t) => {
+  const [goldmane, hubble] = await Promise.all([GoldmaneWorld.open(), HubbleWorld.open()]);
+  t.teardown(() => Promise.all([goldmane.close(), hubble.close()]));
+  const directory = await directoryOf(t, {});
+  const options = ['--out', join(directory, 'flows.jsonl.gz'), '--flush', '0', '-o', 'json'];
+  const record = new RecordProcess(t, ...goldmaneOptions(goldmane), '--hubble', hubble.server.address, ...options);
+  await eventually(() => goldmane.server.readers + hubble.readers() === 2, 'both are read');
+  const flows = [...goldmane.play(10), ...hubble.play(10, 'node-a')];
+  hubble.lose('node-b');
+  const count = async () => (await recorded(directory, { hidden: true })).summary;
+  await eventually(async () => (await readdir(directory)).includes('.flows.jsonl.gz'), 'a file was begun');
+  await eventually(async () => (await count()).records === 21, 'all of it is on disk');
+  t.is(await record.end('SIGINT'), 0);
+  const read = await recorded(directory);
+  const sorted = (all: readonly Flow[]) => all.map(encodeFlow).sort();
+  t.deepEqual(sorted(read.flows), sorted(flows));
+  t.is(read.summary.losses, 1);
+  t.like(JSON.parse(record.out), { flows: 20, losses: 1 });
 });
 
 test('files that are followed can be recorded, and --for ends it', async (t) => {
