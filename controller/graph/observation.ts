@@ -47,6 +47,13 @@ export class Observation {
     else this.#addBins(record, { level: 0, bins: [bin] });
   }
 
+  /** Whether a node reported anything in a bin of the finest width, or in the one before. */
+  isHeardOf(source: FlowSourceKind, node: string, bin: number): boolean {
+    const record = this.#flows.get(source)?.get(node);
+    if (record === undefined) return false;
+    return [bin, bin - 1].some((one) => record.bins.has(foldBin(this.#widths, 0, record.level, one)));
+  }
+
   loss({ source, node, kind, events }: FlowLoss): void {
     const none = { source, node, lost: 0, uncounted: 0, unavailable: 0, sampling: 1 };
     switch (kind) {

@@ -57,8 +57,9 @@ export interface ConnectionSummary {
 
 /**
  * Endpoints as nodes (by `endpointId`), an edge per ordered pair, and 120 bytes of evidence per connection, however many
- * flows there are. The same sightings give the same graph in any order, but for one thing: a connection that is reported
- * twice with more than `rememberedConnections` others in between is counted twice.
+ * flows there are. The same sightings give the same graph in any order, but for the number of connections: one that is
+ * reported twice with more than `rememberedConnections` others in between is counted twice, and so are sums of both sides'
+ * nodes until it is known that both report.
  */
 export class TrafficGraph implements ConnectionSource {
   readonly binMs: number;
@@ -109,8 +110,26 @@ export class TrafficGraph implements ConnectionSource {
       this.#endpointAt(to).hash,
       connectionKey(protocol, port, directed),
     );
-    this.#store.addSighting(row, sighting, identity, who, timeMs, endMs, bin);
+    const counted = this.#isSecondReport(sighting, node, bin) ? this.#beyondFirst(row, sighting) : sighting;
+    this.#store.addSighting(row, counted, identity, who, timeMs, endMs, bin);
     if (serverDnsNames !== undefined) this.#addDnsNames(to, serverDnsNames);
+  }
+
+  /**
+   * Whether this is what the server's node saw of connections that the client's node counts. Sums have no port of the client
+   * that would tell connections apart, so that they are taken from one side: the client's, where that is heard of.
+   */
+  #isSecondReport({ source, clientPort, client }: Sighting, node: string, bin: number): boolean {
+    if (source !== 'conntrack' || clientPort !== 0 || node === '') return false;
+    const clientNode = client.endpoint.kind === 'node' ? client.endpoint.name : client.node;
+    if (clientNode === undefined || clientNode === '' || clientNode === node) return false;
+    return this.#observation.isHeardOf(source, clientNode, bin);
+  }
+
+  /** Without its counts, unless nothing was counted of the connection yet: then it would be no evidence at all. */
+  #beyondFirst(row: number, sighting: Sighting): Sighting {
+    const { table } = this.#store;
+    return table.word(row, column.allowed) === 0 ? sighting : { ...sighting, connections: 0, bytes: 0 };
   }
 
   /** Counts what a source says that it lost. */
