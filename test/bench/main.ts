@@ -2,13 +2,23 @@ import { spawnSync } from 'node:child_process';
 import { bench as connectivity } from './connectivity.ts';
 import { bench as controller } from './controller.ts';
 import { bench as graphMemory } from './graph-memory.ts';
+import { bench as hubbleStream } from './hubble-stream.ts';
 import { bench as ingest } from './ingest.ts';
 import { bench as liveInventory } from './live-inventory.ts';
 import { type Bench, table } from './measure.ts';
 import { bench as quality } from './quality.ts';
 import { bench as synthesis } from './synthesis.ts';
 
-const benches: readonly Bench[] = [ingest, graphMemory, liveInventory, connectivity, quality, synthesis, controller];
+const benches: readonly Bench[] = [
+  ingest,
+  hubbleStream,
+  graphMemory,
+  liveInventory,
+  connectivity,
+  quality,
+  synthesis,
+  controller,
+];
 
 /** Runs the benchmarks that the command line names, or all of them, each in a process of its own. */
 const wanted = process.argv.slice(2);

@@ -82,12 +82,12 @@ class HubbleSource implements FlowSource {
       switch (message.kind) {
         case 'flow':
         case 'loss': {
-          const judgement = this.#read.take(message.mark, nowMs);
+          const { timeMs, node } = message.kind === 'flow' ? message.flow : message.loss;
+          const judgement = this.#read.take(node, message, nowMs);
           if (judgement === 'repeated') {
             skipped++;
             break;
           }
-          const { timeMs, node } = message.kind === 'flow' ? message.flow : message.loss;
           if (judgement !== 'new') {
             losses.push({ timeMs, source: 'hubble', node, events: judgement.lost, kind: 'lost' });
           }

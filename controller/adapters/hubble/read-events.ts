@@ -91,10 +91,8 @@ export class ReadEvents {
     }
   }
 
-  /** Takes note of an event that has come. */
-  take({ node: name, timeUs, keyHigh, keyLow }: EventMark, nowMs: number): Judgement {
-    // 53 bits of it are a number
-    const key = keyHigh * 2 ** 21 + (keyLow >>> 11);
+  /** Takes note of an event of a node that has come. */
+  take(name: string, { timeUs, key }: EventMark, nowMs: number): Judgement {
     const node = this.#node(name, timeUs, nowMs);
     const judgement = this.#replaying === 0 ? 'new' : this.#judge(node, timeUs, key);
     if (judgement === 'repeated') return judgement;

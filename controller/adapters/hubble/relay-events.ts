@@ -1,20 +1,19 @@
-import type protobuf from 'protobufjs/minimal.js';
 import { withoutCluster } from '../flow-file/hubble-fields.ts';
 import { validTime } from '../flow-file/rfc3339.ts';
 import { UnusableRecord } from '../flow-file/unusable-record.ts';
-import { markOfText } from './event-marks.ts';
+import { keyOfText } from './event-key.ts';
 import type { HubbleMessage } from './hubble-message.ts';
-import { readCount } from './wire.ts';
+import type { WireCursor } from './wire-cursor.ts';
 
-/** Reads `flow.LostEvent`, up to the reader's end: an agent dropped events, before or after they came to its memory. */
-export function readLostEvents(reader: protobuf.Reader, node: string, timeUs: number): HubbleMessage {
+/** Reads `flow.LostEvent`, up to the cursor's end: an agent dropped events, before or after they came to its memory. */
+export function readLostEvents(cursor: WireCursor, node: string, timeUs: number): HubbleMessage {
   let source = 0;
   let events = 0;
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    if (tag === 0x08) source = reader.int32();
-    else if (tag === 0x10) events = readCount(reader);
-    else reader.skipType(tag & 7);
+  while (cursor.hasMore) {
+    const tag = cursor.varint();
+    if (tag === 0x08) source = cursor.varint();
+    else if (tag === 0x10) events = cursor.count();
+    else cursor.skip(tag);
   }
   const timeMs = timeUs < 0 ? undefined : validTime(Math.floor(timeUs / 1000));
   if (timeMs === undefined)
@@ -22,19 +21,20 @@ export function readLostEvents(reader: protobuf.Reader, node: string, timeUs: nu
   return {
     kind: 'loss',
     loss: { timeMs, source: 'hubble', node, events: events === 0 ? undefined : events, kind: 'lost' },
-    mark: markOfText(node, timeUs, `lost ${source} ${events}`),
+    timeUs,
+    key: keyOfText(`lost ${timeUs} ${source} ${events}`),
   };
 }
 
-/** Reads `relay.NodeStatusEvent`, up to the reader's end; any state but CONNECTED means that the nodes are not observed. */
-export function readNodeStatus(reader: protobuf.Reader, timeUs: number): HubbleMessage {
+/** Reads `relay.NodeStatusEvent`, up to the cursor's end; any state but CONNECTED means that the nodes are not observed. */
+export function readNodeStatus(cursor: WireCursor, timeUs: number): HubbleMessage {
   let state = 0;
   const nodes: string[] = [];
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    if (tag === 0x08) state = reader.int32();
-    else if (tag === 0x12) nodes.push(withoutCluster(reader.string()));
-    else reader.skipType(tag & 7);
+  while (cursor.hasMore) {
+    const tag = cursor.varint();
+    if (tag === 0x08) state = cursor.varint();
+    else if (tag === 0x12) nodes.push(withoutCluster(cursor.text()));
+    else cursor.skip(tag);
   }
   const timeMs = timeUs < 0 ? undefined : validTime(Math.floor(timeUs / 1000));
   return { kind: 'nodes', nodes, connected: state === 1, timeMs };

@@ -1,9 +1,8 @@
 import type { Client } from '@grpc/grpc-js';
-import protobuf from 'protobufjs/minimal.js';
 import { GrpcError } from '../grpc/grpc-error.ts';
 import { unaryCall } from '../grpc/unary-call.ts';
 import { serverStatusPath } from './get-flows-request.ts';
-import { enter, leave, readCount } from './wire.ts';
+import { WireCursor } from './wire-cursor.ts';
 
 /** An agent's memory of 4095 flows (the default) at 136 flows a second, for servers that do not say. */
 const presumedHoldMs = 30_000;
@@ -24,36 +23,35 @@ export async function askHoldMs(client: Client, server: string, signal: AbortSig
 }
 
 function holdMsOf(reply: Buffer): number {
-  const reader = protobuf.Reader.create(reply);
+  const cursor = new WireCursor();
+  cursor.bytes = reply;
+  cursor.goTo(0, reply.length);
   let flows = 0;
   let most = 0;
   let uptimeMs = 0;
   let perSecond = 0;
   let isRelay = false;
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
+  while (cursor.hasMore) {
+    const tag = cursor.varint();
     switch (tag) {
       case 0x08:
-        flows = readCount(reader);
+        flows = cursor.count();
         break;
       case 0x10:
-        most = readCount(reader);
+        most = cursor.count();
         break;
       case 0x20:
-        uptimeMs = readCount(reader) / 1e6;
+        uptimeMs = cursor.count() / 1e6;
         break;
-      case 0x2a: {
+      case 0x2a:
         isRelay = true;
-        const outer = enter(reader);
-        reader.pos = reader.len;
-        leave(reader, outer);
+        cursor.pass();
         break;
-      }
       case 0x49:
-        perSecond = reader.double();
+        perSecond = cursor.double();
         break;
       default:
-        reader.skipType(tag & 7);
+        cursor.skip(tag);
     }
   }
   if (most === 0) return presumedHoldMs;
