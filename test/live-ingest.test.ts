@@ -244,6 +244,52 @@ test('a source that fails is asked again, later each time, and takes no other do
   await end();
 });
 
+test('a part of each wait is left to chance, so that not everybody comes back at once', async (t) => {
+  const { clock, source, end } = await running(grown, ['a'], { random: () => 0 });
+  await source.feed(new Error('connection lost'));
+  await clock.advance(490);
+  t.is(source.asked, 1);
+  await clock.advance(10);
+  t.is(source.asked, 2, 'half of what it would be at most');
+  await end();
+});
+
+test('those who deliver to one source have positions of their own, and are told of with the checkpoint that holds them', async (t) => {
+  const { ingest, source, end } = await running(grown, ['push']);
+  const told: string[] = [];
+  const batch = (producer: string, position: string) => ({
+    producer,
+    position,
+    flows: [flow(mondayMs)],
+    saved: () => void told.push(`${producer} ${position}`),
+  });
+  t.false(ingest.isAwaited);
+  await source.feed(batch('n1', '1'), batch('n2', '1'), batch('n1', '2'));
+  t.true(ingest.isAwaited);
+  const first = ingest.checkpoint();
+  t.deepEqual(
+    first.positions,
+    new Map([
+      ['push/n1', '2'],
+      ['push/n2', '1'],
+    ]),
+  );
+  t.deepEqual([told, ingest.isAwaited], [[], false]);
+  await source.feed({ ...batch('n1', '3'), forgotten: ['n2'] });
+  for (const tell of first.saved) tell();
+  t.deepEqual(told, ['n1 1', 'n2 1', 'n1 2']);
+  const second = ingest.checkpoint();
+  t.deepEqual(
+    second.positions,
+    new Map([
+      ['push/n2', undefined],
+      ['push/n1', '3'],
+    ]),
+  );
+  t.is(second.saved.length, 1);
+  await end();
+});
+
 test('a source that can never be read is given up', async (t) => {
   const { clock, ingest, source, run } = await running(grown, ['a']);
   await source.feed(new FlowFileError(problem('FlowFormatUnknown', 'not a flow file', 'a')));

@@ -102,26 +102,37 @@ export function connectionStoreContract(test: TestFn, name: string, newPlace: ()
     );
   });
 
-  claim('positions move on by source, and one that is not named stays', async ({ open }, t) => {
-    const store = await open();
-    const { delta } = newGraph().takeChanges();
-    await store.save(
-      delta,
-      new Map([
-        ['a', '1'],
-        ['b', '2'],
-      ]),
-    );
-    await store.save(delta, new Map([['a', '3']]));
-    t.deepEqual(
-      (await store.load()).positions,
-      new Map([
-        ['a', '3'],
-        ['b', '2'],
-      ]),
-    );
-    await store.close();
-  });
+  claim(
+    'positions move on by source, one that is not named stays, and one that is forgotten is gone',
+    async ({ open }, t) => {
+      const store = await open();
+      const { delta } = newGraph().takeChanges();
+      await store.save(
+        delta,
+        new Map([
+          ['a', '1'],
+          ['b', '2'],
+          ['c', '4'],
+        ]),
+      );
+      await store.save(
+        delta,
+        new Map([
+          ['a', '3'],
+          ['c', undefined],
+          ['d', undefined],
+        ]),
+      );
+      t.deepEqual(
+        (await store.load()).positions,
+        new Map([
+          ['a', '3'],
+          ['b', '2'],
+        ]),
+      );
+      await store.close();
+    },
+  );
 
   claim('flows that wait and what sources said are as they were last', async ({ open }, t) => {
     const store = await open();
