@@ -40,9 +40,10 @@ function prepare(database: DatabaseSync, path: string): void {
   const [found] = database.prepare('PRAGMA integrity_check(1)').all();
   const verdict = String(found?.['integrity_check']);
   if (verdict !== 'ok') throw unreadable(path, `it is damaged: ${verdict}`);
-  // committed transactions outlive the process in the log, which is written out by and by
+  // committed transactions are in the log, which is written out by and by; who pushed flows was told that they are safe, so
+  // that the log is flushed to the disk with each of them
   database.exec('PRAGMA journal_mode = WAL');
-  database.exec('PRAGMA synchronous = NORMAL');
+  database.exec('PRAGMA synchronous = FULL');
   database.exec('PRAGMA cache_size = -65536');
   database.exec('BEGIN IMMEDIATE');
   for (const migration of migrations.slice(version)) database.exec(migration);

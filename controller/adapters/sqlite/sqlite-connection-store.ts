@@ -11,8 +11,8 @@ import { openConnectionFile, translated } from './connection-file.ts';
 const partConnections = 10_000;
 
 /**
- * Evidence in a SQLite file. What was saved survives the death of the process at any moment; a loss of power may cost the
- * last saves and never the file. One process has the file open at a time. Opening throws ConnectionFileError.
+ * Evidence in a SQLite file. What was saved survives the death of the process, and a loss of power, at any moment. One
+ * process has the file open at a time. Opening throws ConnectionFileError.
  */
 export class SqliteConnectionStore implements ConnectionStore {
   readonly #path: string;
