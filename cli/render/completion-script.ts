@@ -46,10 +46,9 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function takesFile({ long }: Option): boolean {
-  return ['--workspace', '--kubeconfig', '--cluster', '--flows', '--profile', '--policies', '--out'].includes(
-    long ?? '',
-  );
+/** Its value is named for what it is: `--out <dir>`. */
+function takesFile({ flags: text }: Option): boolean {
+  return /<(?:file|dir|path)(?:\.\.\.)?>$/.test(text);
 }
 
 function bashScript(program: string, commands: readonly CompletedCommand[]): string {
