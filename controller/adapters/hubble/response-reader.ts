@@ -181,7 +181,7 @@ export class ResponseReader {
           uuidStart = cursor.pass();
           uuidEnd = cursor.pos;
           break;
-        case 0x493f82:
+        case 0x124f82:
           hasExtensions = true;
           cursor.pass();
           break;
