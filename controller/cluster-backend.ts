@@ -144,7 +144,10 @@ async function openKeys(
   const hosts = [
     ...serviceHosts('nanoseg', namespace),
     ...(webhook?.url === undefined ? [] : [new URL(webhook.url).hostname]),
-    ...(push === undefined ? [] : serviceHosts('nanoseg-flows', namespace)),
+    // the Service, and each replica behind it by its own name
+    ...(push === undefined
+      ? []
+      : ['nanoseg-flows', '*.nanoseg-flows'].flatMap((service) => serviceHosts(service, namespace))),
     ...(push?.host === undefined ? [] : [push.host]),
   ];
   const opening = await persist(() => KeyRing.open({ store, namespace, hosts, clock: systemClock }), signal, log);

@@ -205,12 +205,12 @@ clusterTest(
       await controller.logged('flows can be pushed');
       const path = `/api/v1/namespaces/${home}/configmaps/nanoseg-ca`;
       let ca = '';
-      const send = (token: string) =>
+      const send = (token: string, servername = `nanoseg-flows.${home}.svc`) =>
         pushTo({
           tls: true,
           host: '127.0.0.1',
           port,
-          servername: `nanoseg-flows.${home}.svc`,
+          servername,
           ca,
           headers: { ...numbered('n1/boot', 1), authorization: `Bearer ${token}` },
           body: linesOf(pushedFlow({ node: '' })),
@@ -220,6 +220,7 @@ clusterTest(
         return (await send(tokens.pod1).catch(() => undefined))?.status === 200;
       }, 'a flow is taken');
       t.true((await send(tokens.pod1)).body.repeated);
+      t.true((await send(tokens.pod1, `nanoseg-controller-1.nanoseg-flows.${home}.svc`)).body.repeated);
       t.is((await send(tokens.stranger)).status, 403);
       const metrics = await (await fetch(`http://127.0.0.1:${health}/metrics`)).text();
       t.regex(metrics, /^nanoseg_push_batches_total\{path="\/v1\/flows"\} 1$/m);
