@@ -7,7 +7,7 @@ import { RecordingFiles } from '../controller/adapters/flow-file/recording-files
 import { systemClock } from '../controller/adapters/system-clock.ts';
 import { liveSources } from '../controller/live-sources.ts';
 import { counted } from '../controller/model/counted.ts';
-import { problem } from '../controller/model/problem.ts';
+import { type Problem, problem } from '../controller/model/problem.ts';
 import type { FlowSource } from '../controller/ports.ts';
 import { Recorder, type Recording } from '../controller/recorder.ts';
 import { printable } from './render/printable.ts';
@@ -38,17 +38,23 @@ export interface RecordOptions extends SourceOptions {
 
 /** Records until it was long enough, a person ends it, or no source has more. Throws InputError. */
 export async function record(options: RecordOptions, terminal: Terminal): Promise<void> {
-  const sources = await openSources(options);
+  const opened = await openSources(options);
   try {
-    await recordFrom(sources, options, terminal);
+    await recordFrom(opened, options, terminal);
   } catch (error) {
     if (error instanceof FlowFileError) throw new InputError([error.problem]);
     throw error;
   }
 }
 
+interface OpenedSources {
+  readonly sources: readonly FlowSource[];
+  /** What a person should know of them, as of now. */
+  readonly findings: () => readonly Problem[];
+}
+
 /** Throws InputError when there is nothing to record. */
-async function openSources(options: RecordOptions): Promise<FlowSource[]> {
+async function openSources(options: RecordOptions): Promise<OpenedSources> {
   const live = liveSources(sourcesOf(options), { positions: new Map(), clock: systemClock });
   const files = await Promise.all(
     options.flows.map(async (path) => {
@@ -61,14 +67,19 @@ async function openSources(options: RecordOptions): Promise<FlowSource[]> {
   );
   const conntrack = options.conntrack ? [conntrackSource({ node: options.node, clock: systemClock })] : [];
   const sources = [...live, ...conntrack, ...files];
-  if (sources.length > 0) return sources;
+  if (sources.length > 0) return { sources, findings: () => conntrack.flatMap(({ findings }) => findings) };
   throw new InputError([problem('ArgumentInvalid', 'nothing to record: name a source, as with --hubble ADDRESS')]);
 }
 
-async function recordFrom(sources: readonly FlowSource[], options: RecordOptions, terminal: Terminal): Promise<void> {
+async function recordFrom(
+  { sources, findings }: OpenedSources,
+  options: RecordOptions,
+  terminal: Terminal,
+): Promise<void> {
   const startMs = systemClock.now();
   const isPiped = options.out === '-';
   const line = new StatusLine(terminal);
+  let told: ReadonlySet<string> = new Set();
   const files = isPiped ? undefined : await openFiles(options, line);
   const recorder = new Recorder({
     sources,
@@ -76,7 +87,12 @@ async function recordFrom(sources: readonly FlowSource[], options: RecordOptions
     clock: systemClock,
     random: Math.random,
     onState: (source) => line.say(sourceWords(source)),
-    onTick: () => line.show(recordingProgress(recorder.sources, files?.bytes, systemClock.now() - startMs)),
+    onTick: () => {
+      line.show(recordingProgress(recorder.sources, files?.bytes, systemClock.now() - startMs));
+      const found = findings().map(findingWords);
+      for (const words of found) if (!told.has(words)) line.say(words);
+      told = new Set(found);
+    },
   });
   const end = new AbortController();
   const stop = () => end.abort();
@@ -98,6 +114,10 @@ async function recordFrom(sources: readonly FlowSource[], options: RecordOptions
   else if (recorder.sources.some(({ state, delivered }) => state === 'retrying' && !delivered)) {
     terminal.exit(exitCode.cluster);
   }
+}
+
+function findingWords({ where, message, code }: Problem): string {
+  return printable(`warning: ${where === '' ? '' : `${where}: `}${message} (${code})`);
 }
 
 function openFiles(options: RecordOptions, line: StatusLine): Promise<RecordingFiles> {
