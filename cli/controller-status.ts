@@ -4,16 +4,8 @@ import { join } from 'node:path';
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { KubernetesObject } from '../controller/model/kubernetes-object.ts';
 import type { ObjectStore } from '../controller/ports.ts';
+import type { ControllerStatus } from '../controller/view/operation-status.ts';
 import type { Connection } from './connection.ts';
-
-export interface ControllerStatus {
-  /** `silent`: the lease is held, and was not renewed in time. */
-  readonly state: 'running' | 'silent' | 'none' | 'unknown';
-  readonly holder: string | null;
-  /** RFC 3339. */
-  readonly renewedAt: string | null;
-  readonly message: string;
-}
 
 /** Whether a controller leads, as far as the user may know. */
 export async function controllerStatus(

@@ -3,7 +3,8 @@ import type { Decision } from '../controller/model/policy-approval.ts';
 import { type PolicyProposal, type ProposalState, proposalStates } from '../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { addConnectionOptions, type Connect, type Connection, type ConnectionOptions } from './connection.ts';
-import { type DecisionOutcome, type DecisionRequest, outcomeOf, recordDecision } from './decide.ts';
+import { type DecisionRequest, outcomeOf } from '../controller/decide.ts';
+import { type DecisionOutcome, tryToDecide } from './decide.ts';
 import { decidedDigest } from '../controller/view/decided.ts';
 import { whyNot } from '../controller/view/decision-obstacles.ts';
 import { effectiveProfile } from './effective-profile.ts';
@@ -167,7 +168,7 @@ async function carryOut(
   terminal: Terminal,
 ): Promise<DecisionOutcome[]> {
   const recorded: (DecisionOutcome | { readonly request: DecisionRequest; readonly approval: string })[] = [];
-  for (const request of requests) recorded.push(await recordDecision(connection, request));
+  for (const request of requests) recorded.push(await tryToDecide(connection, request));
   let told = waitMs === 0;
   const onWait = () => {
     if (!told) terminal.err('waiting for the controller\n');
@@ -175,7 +176,9 @@ async function carryOut(
   };
   return Promise.all(
     recorded.map(async (made) =>
-      'result' in made ? made : outcomeOf(connection, made.request, made.approval, waitMs, onWait),
+      'result' in made
+        ? made
+        : { ...made, ...(await outcomeOf(connection.store, made.request, made.approval, waitMs, onWait)) },
     ),
   );
 }

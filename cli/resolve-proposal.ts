@@ -2,9 +2,9 @@ import type { PolicyProposal } from '../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { proposalName } from '../controller/view/proposal-names.ts';
 import type { Connection } from './connection.ts';
-import { isKind } from './kind-names.ts';
+import { isKind } from '../controller/view/kind-names.ts';
 import { listProposals } from './list-proposals.ts';
-import { didYouMean, nearNames } from './near-names.ts';
+import { didYouMean, nearNames } from '../controller/view/near-names.ts';
 import { InputError } from './terminal.ts';
 
 /** What people may mean by a name: each part that is absent fits everything. */

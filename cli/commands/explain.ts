@@ -5,7 +5,7 @@ import type { CniName } from '../../controller/model/profile.ts';
 import { type PolicyProtocol, policyProtocols } from '../../controller/model/protocol.ts';
 import { cniOption } from '../cni-option.ts';
 import { loadEvaluator, unknownHint } from '../load-evaluator.ts';
-import { resolveParty } from '../resolve-party.ts';
+import { resolveParty } from '../../controller/view/resolve-party.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 
 interface Options {

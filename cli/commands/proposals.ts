@@ -4,7 +4,7 @@ import { type PolicyProposal, type ProposalState, proposalStates } from '../../c
 import { problem } from '../../controller/model/problem.ts';
 import { renderYamlDocuments } from '../../controller/policy/render-yaml.ts';
 import { addConnectionOptions, type Connect, type Connection, type ConnectionOptions } from '../connection.ts';
-import { isKind } from '../kind-names.ts';
+import { isKind } from '../../controller/view/kind-names.ts';
 import { listProposals } from '../list-proposals.ts';
 import { parseState } from '../parse-state.ts';
 import { proposalColumns, proposalRow } from '../render/proposal-table.ts';

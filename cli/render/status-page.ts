@@ -1,7 +1,7 @@
 import { counted } from '../../controller/model/counted.ts';
 import type { PodCoverage } from '../../controller/model/profile.ts';
 import type { NamespaceCoverage } from '../../controller/reconcile/pod-coverage.ts';
-import type { NamespaceStatus, OperationStatus } from '../read-status.ts';
+import type { NamespaceStatus, OperationStatus } from '../../controller/view/operation-status.ts';
 import { printable } from './printable.ts';
 import { renderTable } from './table.ts';
 

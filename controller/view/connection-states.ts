@@ -1,5 +1,5 @@
 import type { TrafficGraph } from '../graph/traffic-graph.ts';
-import type { ConnectionJudge } from './connection-judge.ts';
+import type { ConnectionJudge, JudgedConnection, JudgedState } from './connection-judge.ts';
 import { type ConnectionState, connectionStates } from './graph-shape.ts';
 
 const stateBits = 0b0111;
@@ -58,18 +58,22 @@ export class ConnectionStates {
     return connectionStates[((this.#bytes[row] as number) & stateBits) - 1] as ConnectionState;
   }
 
+  /** As it is judged now, with the reason. */
+  explainAt(row: number): JudgedState {
+    return this.#judge.judge(this.#judgedAt(row));
+  }
+
+  #judgedAt(row: number): JudgedConnection {
+    const { from, to, protocol, port, directed, allowed, audited } = this.#graph.summaryAt(row);
+    const [source, destination] = [this.#graph.endpointAt(from), this.#graph.endpointAt(to)];
+    return { source, destination, protocol, port, directed, passed: allowed + audited > 0 };
+  }
+
   /** True when another state was known before. */
   #note(row: number): boolean {
-    const { from, to, protocol, port, directed, allowed, audited } = this.#graph.summaryAt(row);
-    const passed = allowed + audited > 0;
-    const { state } = this.#judge.judge({
-      source: this.#graph.endpointAt(from),
-      destination: this.#graph.endpointAt(to),
-      protocol,
-      port,
-      directed,
-      passed,
-    });
+    const connection = this.#judgedAt(row);
+    const { passed } = connection;
+    const { state } = this.#judge.judge(connection);
     if (row >= this.#bytes.length) this.#grow(row);
     const before = this.#bytes[row] as number;
     const after = (connectionStates.indexOf(state) + 1) | (passed ? passedBit : 0);

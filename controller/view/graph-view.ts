@@ -1,24 +1,14 @@
-import type { ConnectionSummary, TrafficGraph } from '../graph/traffic-graph.ts';
-import { type Endpoint, isApiServer } from '../model/endpoint.ts';
+import type { TrafficGraph } from '../graph/traffic-graph.ts';
+import { endpointWords } from '../model/endpoint.ts';
+import type { SearchHit } from './api-shape.ts';
+import { connectionFilter, type GraphFilter } from './graph-filter.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { parseWorkloadKey } from '../model/workload.ts';
 import { EdgeSum } from './edge-sum.ts';
 import type { ConnectionStates } from './connection-states.ts';
-import type { ConnectionState, GraphEdge, GraphView } from './graph-shape.ts';
+import type { GraphEdge, GraphView } from './graph-shape.ts';
 import { hiddenKey, type NodeFacts, nodeKey, nodeOf, type NodeScope } from './graph-nodes.ts';
 import { grantedEdges, type GrantedEdge } from './granted-edges.ts';
-
-/** What the caller wants to see; each part that is absent leaves nothing out. */
-export interface GraphFilter {
-  readonly namespaces?: ReadonlySet<string>;
-  readonly workloads?: ReadonlySet<string>;
-  /** IANA numbers. */
-  readonly protocols?: ReadonlySet<number>;
-  readonly states?: ReadonlySet<ConnectionState>;
-  /** Milliseconds since 1970; seen at some time in between. */
-  readonly sinceMs?: number;
-  readonly untilMs?: number;
-}
 
 export interface GraphWorld {
   readonly graph: TrafficGraph;
@@ -37,7 +27,7 @@ export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilt
   let connections = 0;
   let leftOut = 0;
   let [firstMs, lastMs] = [Number.POSITIVE_INFINITY, 0];
-  const wanted = connectionFilter(world, filter);
+  const wanted = connectionFilter(graph, filter);
   for (let row = 0; row < graph.size; row++) {
     const summary = graph.summaryAt(row);
     const [from, to] = [nodes.of(summary.from), nodes.of(summary.to)];
@@ -157,55 +147,57 @@ function* quietNodes(
   }
 }
 
-type Wanted = (row: number, summary: ConnectionSummary, state: ConnectionState) => boolean;
-
-function connectionFilter({ graph }: GraphWorld, filter: GraphFilter): Wanted {
-  const { namespaces, workloads, protocols, states, sinceMs = 0, untilMs = Number.POSITIVE_INFINITY } = filter;
-  const fits = namespaces || workloads ? endpointFilter(graph, namespaces, workloads) : undefined;
-  const timed = sinceMs > 0 || untilMs !== Number.POSITIVE_INFINITY;
-  return (row, { from, to, protocol, firstMs, lastMs }, state) => {
-    if (protocols && !protocols.has(protocol)) return false;
-    if (states && !states.has(state)) return false;
-    if (fits && !fits(from, to)) return false;
-    if (!timed) return true;
-    if (lastMs < sinceMs || firstMs > untilMs) return false;
-    if (lastMs <= untilMs || firstMs >= sinceMs) return true;
-    const { bins, binMs } = graph.connectionAt(row).evidence;
-    return bins.some((startMs) => startMs <= untilMs && startMs + binMs > sinceMs);
-  };
-}
-
-function endpointFilter(
-  graph: TrafficGraph,
-  namespaces: ReadonlySet<string> | undefined,
-  workloads: ReadonlySet<string> | undefined,
-): (from: number, to: number) => boolean {
-  const isIn = endpointMemory(graph, (endpoint) => namespaces === undefined || namespaces.has(namespaceOf(endpoint)));
-  const isOne = endpointMemory(
-    graph,
-    (endpoint) => workloads === undefined || (endpoint.kind === 'workload' && workloads.has(endpoint.workload)),
-  );
-  return (from, to) => (isIn(from) || isIn(to)) && (isOne(from) || isOne(to));
-}
-
-function endpointMemory(graph: TrafficGraph, test: (endpoint: Endpoint) => boolean): (position: number) => boolean {
-  const known = new Uint8Array(graph.endpointCount);
-  return (position) => {
-    if (known[position] === 0) known[position] = test(graph.endpointAt(position)) ? 2 : 1;
-    return known[position] === 2;
-  };
-}
-
-/** Empty for what is in no namespace. */
-export function namespaceOf(endpoint: Endpoint): string {
-  switch (endpoint.kind) {
-    case 'workload':
-      return parseWorkloadKey(endpoint.workload).namespace;
-    case 'service':
-      return isApiServer(endpoint) ? '' : endpoint.namespace;
-    case 'node':
-    case 'external':
-    case 'unknown':
-      return '';
+/** The rows of connections between two nodes, of which the caller may see both sides. */
+export function connectionsBetween(
+  world: GraphWorld,
+  scope: NodeScope,
+  filter: GraphFilter,
+  source: string,
+  target: string,
+): number[] {
+  const { graph, states } = world;
+  const nodes = new NodeNumbers(world, scope);
+  const wanted = connectionFilter(graph, filter);
+  const found: number[] = [];
+  for (let row = 0; row < graph.size; row++) {
+    const ends = graph.endsAt(row);
+    const [from, to] = [nodes.of(ends.from), nodes.of(ends.to)];
+    if (from === hiddenNumber || to === hiddenNumber || nodes.key(from) !== source || nodes.key(to) !== target)
+      continue;
+    if (wanted(row, graph.summaryAt(row), states.stateAt(row))) found.push(row);
   }
+  return found;
+}
+
+/** Nodes with the text in their names, addresses or DNS names; what begins with it first. */
+export function matchingNodes(world: GraphWorld, scope: NodeScope, text: string, most: number): SearchHit[] {
+  const { graph, facts } = world;
+  const wanted = text.toLowerCase();
+  const keys = new Map<string, boolean>();
+  const look = (key: string, words: string) => {
+    const at = words.toLowerCase().indexOf(wanted);
+    if (at >= 0) keys.set(key, (keys.get(key) ?? false) || at === 0);
+  };
+  for (const [namespace] of facts.workloadsIn) {
+    if (scope.maySee(namespace)) look(`namespace:${namespace}`, namespace);
+  }
+  for (const workload of world.workloads) {
+    const key = nodeKey({ kind: 'workload', workload }, scope, facts);
+    if (key !== hiddenKey) {
+      look(key, parseWorkloadKey(workload).name);
+      look(key, workload);
+    }
+  }
+  for (let position = 0; position < graph.endpointCount; position++) {
+    const endpoint = graph.endpointAt(position);
+    const key = nodeKey(endpoint, scope, facts);
+    if (key === hiddenKey) continue;
+    look(key, endpointWords(endpoint));
+    for (const name of facts.dnsNamesOf(endpoint)) look(key, name);
+  }
+  const found = [...keys].sort(([a, first], [b, second]) => Number(second) - Number(first) || (a < b ? -1 : 1));
+  return found.slice(0, most).map(([key]) => {
+    const { label, kind, namespace } = nodeOf(key, facts).attributes;
+    return { key, label, kind, namespace };
+  });
 }

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type Express, type Request } from 'express';
 import type { Problem } from '../../model/problem.ts';
 
 export interface Probes {
@@ -23,21 +23,7 @@ export async function serveProbes(
   { unready, degraded, metrics }: Probes,
 ): Promise<ProbeServer> {
   const app = express().disable('x-powered-by');
-  app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok\n'));
-  app.get('/readyz', (_request, response) => {
-    const missing = unready();
-    const without = degraded().map(
-      ({ code, message, where }) => `without: ${message} (${[code, where].filter(Boolean).join(', ')})\n`,
-    );
-    response
-      .status(missing === undefined ? 200 : 503)
-      .type('text/plain')
-      .send(`${missing ?? 'ready'}\n${without.join('')}`);
-  });
-  app.get('/metrics', async (_request, response) => {
-    const { contentType, body } = await metrics();
-    response.set('Content-Type', contentType).send(body);
-  });
+  mountProbes(app, { unready, degraded, metrics });
   const server = await new Promise<Server>((resolve, reject) => {
     const listening = app.listen(port, host, (error?: Error) => (error ? reject(error) : resolve(listening)));
   });
@@ -50,4 +36,28 @@ export async function serveProbes(
         server.closeAllConnections();
       }),
   };
+}
+
+/** The same three paths on any application; `mayLook` rejects for those who may not see figures. */
+export function mountProbes(
+  app: Express,
+  { unready, degraded, metrics }: Probes,
+  mayLook?: (request: Request) => Promise<void>,
+): void {
+  app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok\n'));
+  app.get('/readyz', (_request, response) => {
+    const missing = unready();
+    const without = degraded().map(
+      ({ code, message, where }) => `without: ${message} (${[code, where].filter(Boolean).join(', ')})\n`,
+    );
+    response
+      .status(missing === undefined ? 200 : 503)
+      .type('text/plain')
+      .send(`${missing ?? 'ready'}\n${without.join('')}`);
+  });
+  app.get('/metrics', async (request, response) => {
+    await mayLook?.(request);
+    const { contentType, body } = await metrics();
+    response.set('Content-Type', contentType).send(body);
+  });
 }

@@ -14,6 +14,8 @@ import {
 export interface KubeClientOptions extends KubeAccessOptions {
   /** Of nanoseg, for the user agent. */
   readonly version: string;
+  /** Somebody's token in the place of the credentials of the kubeconfig, certificates too. */
+  readonly token?: string | undefined;
   readonly impersonate?: { readonly user: string; readonly groups: readonly string[] } | undefined;
   /** For a whole request. @default 30000 */
   readonly timeoutMs?: number;
@@ -110,7 +112,10 @@ class PooledClient implements KubeClient {
 
   async credentials(): Promise<Credentials> {
     try {
-      return await this.#access.credentials();
+      const credentials = await this.#access.credentials();
+      const { token } = this.#options;
+      if (token === undefined) return credentials;
+      return { authorization: `Bearer ${token}`, tls: { ...credentials.tls, cert: undefined, key: undefined } };
     } catch (error) {
       const reason = error instanceof Error ? error.message.trim() : String(error);
       throw new ClusterError('Unauthorized', `no credentials can be had for context ${this.context}: ${reason}`, {

@@ -1,4 +1,4 @@
-import { ClusterError } from '../controller/model/cluster-error.ts';
+import { ClusterError } from './model/cluster-error.ts';
 
 /** The answer, or `otherwise` where the user lacks the right to read it: the rest is worth having. */
 export async function whatMayBeRead<Answer, const Otherwise>(

@@ -1,0 +1,70 @@
+import type { ConnectionSummary, TrafficGraph } from '../graph/traffic-graph.ts';
+import { type Endpoint, isApiServer } from '../model/endpoint.ts';
+import { parseWorkloadKey } from '../model/workload.ts';
+import type { ConnectionState } from './graph-shape.ts';
+
+/** What the caller wants to see; each part that is absent leaves nothing out. */
+export interface GraphFilter {
+  readonly namespaces?: ReadonlySet<string>;
+  readonly workloads?: ReadonlySet<string>;
+  /** IANA numbers. */
+  readonly protocols?: ReadonlySet<number>;
+  readonly states?: ReadonlySet<ConnectionState>;
+  /** Milliseconds since 1970; seen at some time in between. */
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+}
+
+type Wanted = (row: number, summary: ConnectionSummary, state: ConnectionState) => boolean;
+
+/** Whether a connection is wanted; ends are remembered, so that each is looked at once. */
+export function connectionFilter(graph: TrafficGraph, filter: GraphFilter): Wanted {
+  const { namespaces, workloads, protocols, states, sinceMs = 0, untilMs = Number.POSITIVE_INFINITY } = filter;
+  const fits = namespaces || workloads ? endpointFilter(graph, namespaces, workloads) : undefined;
+  const timed = sinceMs > 0 || untilMs !== Number.POSITIVE_INFINITY;
+  return (row, { from, to, protocol, firstMs, lastMs }, state) => {
+    if (protocols && !protocols.has(protocol)) return false;
+    if (states && !states.has(state)) return false;
+    if (fits && !fits(from, to)) return false;
+    if (!timed) return true;
+    if (lastMs < sinceMs || firstMs > untilMs) return false;
+    if (lastMs <= untilMs || firstMs >= sinceMs) return true;
+    const { bins, binMs } = graph.connectionAt(row).evidence;
+    return bins.some((startMs) => startMs <= untilMs && startMs + binMs > sinceMs);
+  };
+}
+
+function endpointFilter(
+  graph: TrafficGraph,
+  namespaces: ReadonlySet<string> | undefined,
+  workloads: ReadonlySet<string> | undefined,
+): (from: number, to: number) => boolean {
+  const isIn = endpointMemory(graph, (endpoint) => namespaces === undefined || namespaces.has(namespaceOf(endpoint)));
+  const isOne = endpointMemory(
+    graph,
+    (endpoint) => workloads === undefined || (endpoint.kind === 'workload' && workloads.has(endpoint.workload)),
+  );
+  return (from, to) => (isIn(from) || isIn(to)) && (isOne(from) || isOne(to));
+}
+
+function endpointMemory(graph: TrafficGraph, test: (endpoint: Endpoint) => boolean): (position: number) => boolean {
+  const known = new Uint8Array(graph.endpointCount);
+  return (position) => {
+    if (known[position] === 0) known[position] = test(graph.endpointAt(position)) ? 2 : 1;
+    return known[position] === 2;
+  };
+}
+
+/** Empty for what is in no namespace. */
+function namespaceOf(endpoint: Endpoint): string {
+  switch (endpoint.kind) {
+    case 'workload':
+      return parseWorkloadKey(endpoint.workload).namespace;
+    case 'service':
+      return isApiServer(endpoint) ? '' : endpoint.namespace;
+    case 'node':
+    case 'external':
+    case 'unknown':
+      return '';
+  }
+}
