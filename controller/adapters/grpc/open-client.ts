@@ -86,12 +86,18 @@ async function tlsCredentials(server: string, name: string, { ca, cert, key }: T
   ]);
   try {
     return credentials.createSsl(authorities, privateKey, certificate, {
-      checkServerIdentity: (_, presented: PeerCertificate) => checkServerIdentity(name, presented),
+      checkServerIdentity: (_, presented: PeerCertificate) => wrongName(name, presented),
     });
   } catch (error) {
     const message = `${server}: ${[ca, cert, key].filter(Boolean).join(', ')} cannot be used (${(error as Error).message}); a PEM certificate and the key that belongs to it are wanted`;
     throw new GrpcError(message, { cause: error });
   }
+}
+
+function wrongName(name: string, presented: PeerCertificate): Error | undefined {
+  const error = checkServerIdentity(name, presented);
+  if (error !== undefined) error.message += `; it has ${presented.subjectaltname ?? 'no names'}`;
+  return error;
 }
 
 async function pem(server: string, what: string, path: string | undefined): Promise<Buffer | null> {

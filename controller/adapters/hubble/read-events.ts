@@ -9,6 +9,8 @@ const overlapUs = 5_000_000;
 /** A node that was not heard for so long does not hold back where reading goes on. */
 const forgottenAfterMs = 600_000;
 const mostNodes = 4096;
+/** Events of a node in one microsecond; of more some may be read twice, and none is missed. */
+const mostAtOnce = 64;
 
 interface Node extends ReadNode {
   /** What is waited for since the last resumption; undefined: it is past what was read before. */
@@ -74,7 +76,7 @@ export class ReadEvents {
     for (let i = 0; i < this.#count; i++) {
       const slot = (this.#first + i) % remembered;
       const owner = this.#owners[slot] as Node;
-      const known = keys.get(owner) ?? new Set();
+      const known = keys.get(owner) ?? new Set(owner.cutoffKeys);
       keys.set(owner, known.add(this.#keys[slot] as number));
       if ((this.#times[slot] as number) >= sinceUs) expected.add(owner);
     }
@@ -82,7 +84,7 @@ export class ReadEvents {
     for (const node of this.#nodes.values()) {
       this.#replaying++;
       node.replay = {
-        keys: keys.get(node) ?? new Set(),
+        keys: keys.get(node) ?? new Set(node.cutoffKeys),
         isExpected: expected.has(node),
         lastUs: node.lastUs,
         cutoffUs: node.cutoffUs,
@@ -154,6 +156,7 @@ export class ReadEvents {
       firstUs: timeUs,
       lastUs: timeUs,
       cutoffUs: 0,
+      cutoffKeys: [],
       heardMs: nowMs,
       lateUs: 0,
       events: 0,
@@ -177,7 +180,7 @@ export class ReadEvents {
       const owner = this.#owners[slot] as Node;
       const oldUs = this.#times[slot] as number;
       if (this.#count < remembered && oldUs >= owner.lastUs - overlapUs) break;
-      if (oldUs > owner.cutoffUs) owner.cutoffUs = oldUs;
+      this.#forget(owner, oldUs, this.#keys[slot] as number);
       this.#first = (slot + 1) % remembered;
       this.#count--;
     }
@@ -186,5 +189,14 @@ export class ReadEvents {
     this.#keys[slot] = key;
     this.#owners[slot] = node;
     this.#count++;
+  }
+
+  #forget(node: Node, timeUs: number, key: number): void {
+    if (timeUs > node.cutoffUs) {
+      node.cutoffUs = timeUs;
+      node.cutoffKeys = [key];
+    } else if (timeUs === node.cutoffUs && node.cutoffKeys.length < mostAtOnce) {
+      node.cutoffKeys = [...node.cutoffKeys, key];
+    }
   }
 }

@@ -5,8 +5,10 @@ export interface ReadNode {
   readonly name: string;
   readonly firstUs: number;
   lastUs: number;
-  /** Of its events before this none was missed, and none is remembered. */
+  /** Its events before this were read, or can no more be told from those that were. */
   cutoffUs: number;
+  /** Those of that very time that were read. */
+  cutoffKeys: readonly number[];
   /** When its latest event came, in milliseconds by our clock. */
   heardMs: number;
   /** How much later than its time its latest event came, by both clocks. */
@@ -44,11 +46,12 @@ export function encodeReadPoint({ heardMs, nodes, events }: ReadPoint): SourcePo
   return JSON.stringify({
     version,
     heardMs,
-    nodes: nodes.map(({ name, firstUs, lastUs, cutoffUs, heardMs: nodeMs, lateUs, events: read }) => [
+    nodes: nodes.map(({ name, firstUs, lastUs, cutoffUs, cutoffKeys, heardMs: nodeMs, lateUs, events: read }) => [
       name,
       firstUs,
       lastUs,
       cutoffUs,
+      cutoffKeys,
       nodeMs,
       lateUs,
       read,
@@ -63,9 +66,9 @@ export function decodeReadPoint(position: SourcePosition): ReadPoint {
   if (value.version !== version || !Array.isArray(value.nodes) || typeof value.events !== 'string') {
     throw new SyntaxError('not a position in a stream of Hubble');
   }
-  const nodes = (value.nodes as [string, number, number, number, number, number, number][]).map(
-    ([name, firstUs, lastUs, cutoffUs, heardMs, lateUs, events]): ReadNode => {
-      return { name, firstUs, lastUs, cutoffUs, heardMs, lateUs, events };
+  const nodes = (value.nodes as [string, number, number, number, number[], number, number, number][]).map(
+    ([name, firstUs, lastUs, cutoffUs, cutoffKeys, heardMs, lateUs, events]): ReadNode => {
+      return { name, firstUs, lastUs, cutoffUs, cutoffKeys, heardMs, lateUs, events };
     },
   );
   const bytes = Buffer.from(value.events, 'base64');
