@@ -63,7 +63,8 @@ export class NetworkFlowPoints {
       directed: isOpenerKnown && port !== 0,
       verdict: 'none',
       answered: isResponse ? true : undefined,
-      connections: carries && !isResponse ? 1 : 0,
+      // what a client sent may have been dropped on its way: only what came back proves that it passed
+      connections: carries && (isResponse || !isOpenerKnown) ? 1 : 0,
       bytes: carries ? grown : 0,
       source: 'opentelemetry',
       node: resource.get('k8s.node.name') ?? '',

@@ -47,6 +47,7 @@ export class PushRequests {
       this.#options.log.error({ err: error }, 'a push request failed');
       response.writeHead(500).end();
     }
+    this.#options.figures.held(this.#options.intake.heldBytes);
     linger(request, response);
   }
 
@@ -95,7 +96,6 @@ export class PushRequests {
       throw new PushRefusal('TooLarge', `the body is larger than ${limits.bodyBytes} bytes: send smaller batches`);
     }
     const terms = termsOf(request, pusher, clock.now());
-    figures.held(intake.heldBytes);
     const receipt = intake.receive(pushedBy(request, pusher), async (grow) => {
       const bytes = pushedBytes(request, limits, (count) => {
         figures.received(count);

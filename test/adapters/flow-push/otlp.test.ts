@@ -167,7 +167,7 @@ test('points without the attributes that are needed are rejected with what to se
   );
   t.regex(body.partialSuccess.errorMessage, /neither k8s\.src\.owner\.name .* nor src\.address/);
   t.regex(body.partialSuccess.errorMessage, /monotonic sum/);
-  t.deepEqual(made.seen(), ['web>cart:TCP/5432 1']);
+  t.deepEqual(made.seen(), ['web>cart:TCP/5432 0']);
 
   const protobuf = await made.push(otlpProtobuf([metric([points[0] as SentPoint])]), protobufType, '/v1/metrics');
   const reader = Reader.create(Reader.create(protobuf.raw.subarray(1)).bytes());
@@ -193,6 +193,16 @@ function point(
     ...rest,
   };
 }
+
+test('what was only ever sent is shown and is no evidence; what came back proves that it passed', async (t) => {
+  const made = await world(t);
+  const sent = { attributes: cartToDb, timeMs: nowMs(), value: 60 };
+  await made.push(otlpJson([metric([sent])]), jsonType, '/v1/metrics');
+  await made.push(otlpJson([metric([{ ...sent, value: 120 }])]), jsonType, '/v1/metrics');
+  t.deepEqual(made.seen(), ['web>cart:TCP/5432 0']);
+  await made.push(otlpJson([metric([{ ...sent, attributes: answers(cartToDb) }])]), jsonType, '/v1/metrics');
+  t.deepEqual(made.seen(), ['web>cart:TCP/5432 1']);
+});
 
 test('only what a counter has grown by counts: not idle series, repeated or late points', (t) => {
   const flows = new NetworkFlowPoints();
@@ -229,7 +239,7 @@ test('a counter without a start began anew when it is less; deltas are what they
 test('what both nodes of a path report is counted once, until one of them is silent', (t) => {
   const flows = new NetworkFlowPoints();
   const seen = (node: string, timeMs: number, value: number) => {
-    const flow = flows.flowOf('collector', point({ more: { 'obi.ip': node }, timeMs, value }));
+    const flow = flows.flowOf('collector', point({ more: { ...answers(cartToDb), 'obi.ip': node }, timeMs, value }));
     return [flow?.connections, flow?.bytes];
   };
   t.deepEqual(seen('192.0.2.1', 60_000, 100), [1, 100]);
@@ -244,7 +254,7 @@ test('who the sides are, as the exporter names them', (t) => {
     new NetworkFlowPoints().flowOf('a', point({ more }));
   const web = { ip: '10.244.0.1', namespace: 'shop', pod: 'web-1', workload: { kind: 'Deployment', name: 'web' } };
   t.deepEqual(flowOf({})?.client, { ...unnamedPeer, ...web });
-  t.like(flowOf({}), { directed: true, port: 5432, protocol: 6, verdict: 'none', connections: 1 });
+  t.like(flowOf({}), { directed: true, port: 5432, protocol: 6, verdict: 'none', connections: 0 });
   const service = flowOf({
     'k8s.dst.type': 'Service',
     'k8s.dst.name': 'cart',
