@@ -129,9 +129,14 @@ export class FlowSender {
   async delivered(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     for (const { target } of this.#targets.values()) target.hurry();
-    while (!signal.aborted && this.#current().some((target) => this.#backlog.after(target.position) !== undefined)) {
-      await clock.sleep(20, signal).catch(() => undefined);
-    }
+    while (!signal.aborted && this.#isOwed()) await clock.sleep(20, signal).catch(() => undefined);
+  }
+
+  /** Whether somebody lacks something; somebody whose name is not resolved yet does. */
+  #isOwed(): boolean {
+    const targets = this.#current();
+    if (targets.length === 0) return this.#backlog.latest.sequence > this.#backlog.released.sequence;
+    return targets.some((target) => this.#backlog.after(target.position) !== undefined);
   }
 
   #current(): SenderTarget[] {
