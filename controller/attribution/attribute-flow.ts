@@ -90,8 +90,12 @@ export class FlowAttributor {
     this.#flows++;
     const server = this.#identifyServer(flow);
     const sender = this.#identify(flow.client, flow.clientPort, flow.timeMs, undefined);
-    const seen = seenByPolicy(flow, sender.peer.endpoint, server.peer.endpoint);
-    const client = seen === undefined ? sender : this.#byAddress(seen, flow.clientPort, flow.timeMs, undefined);
+    const hidden = hiddenClient(flow, sender.peer.endpoint, server.peer.endpoint);
+    const hider = hidden === undefined ? undefined : this.#byAddress(hidden, flow.clientPort, flow.timeMs, undefined);
+    // on its own node a pod's policies are asked before a client is hidden, and its own node passes them anyway
+    const isSeen = hider === undefined || isNode(hider.peer.endpoint, server.peer.node);
+    const client = isSeen ? sender : hider;
+    const clientIp = isSeen ? flow.client.ip : hidden;
     return {
       timeMs: flow.timeMs,
       endMs: flow.endMs,
@@ -106,7 +110,7 @@ export class FlowAttributor {
       client: client.peer,
       server: server.peer,
       port: server.port ?? flow.port,
-      clientIp: seen ?? flow.client.ip,
+      clientIp,
       serverDnsNames: flow.server.dnsNames,
     };
   }
@@ -300,11 +304,15 @@ export class FlowAttributor {
 }
 
 /**
- * The address that the server's policies see in place of an outside client's own: a node's, mostly. Pods keep their
- * identity, as their own policies see them before any translation; what leaves the cluster is nobody's policy there.
+ * The address that the server sees in place of an outside client's own: a node's, mostly. Pods keep their identity, as their
+ * own policies see them before any translation; what leaves the cluster is nobody's policy there.
  */
-function seenByPolicy({ translatedClient }: Flow, client: Endpoint, server: Endpoint): string | undefined {
+function hiddenClient({ translatedClient }: Flow, client: Endpoint, server: Endpoint): string | undefined {
   return client.kind === 'external' && server.kind === 'workload' ? translatedClient : undefined;
+}
+
+function isNode(endpoint: Endpoint, node: string | undefined): boolean {
+  return endpoint.kind === 'node' && endpoint.name === node;
 }
 
 const protocolDigit: Readonly<Record<PolicyProtocol, number>> = { TCP: 0, UDP: 1, SCTP: 2 };

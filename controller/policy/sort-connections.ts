@@ -88,6 +88,9 @@ export function sortConnections(
       const placed = placePeer(direction, other, subject, connection, context);
       if ('because' in placed) omit(placed.because, placed.message);
       else demands.push({ direction, peer: placed, protocol, port, connection });
+      if (direction === 'ingress' && comesHidden(other, subject, protocol, port, context)) {
+        demands.push({ direction, peer: { kind: 'nodes' }, protocol, port, connection });
+      }
     }
   }
   return { demands, heldBack, omissions };
@@ -168,6 +171,22 @@ function nodesOrUnknown(direction: 'ingress' | 'egress', { nodeCidrs }: Infrastr
     because: 'addresses-unknown',
     message: 'the addresses of the nodes are not known; put them into clusterCidrs.nodes of the profile',
   };
+}
+
+/**
+ * Whether a Service hides outside clients of that port behind the nodes: a pod that stands on another node than the one
+ * that a client came to sees that node in its place, and the next pod may stand anywhere.
+ */
+function comesHidden(
+  client: Endpoint,
+  server: Endpoint,
+  protocol: PolicyProtocol,
+  port: number,
+  { infrastructure, cni }: SortingContext,
+): boolean {
+  if (client.kind !== 'external' || server.kind !== 'workload') return false;
+  if (cni.anyNodeExempt === 'yes' || infrastructure.nodeCidrs.ingress.length === 0) return false;
+  return infrastructure.hidesClients(server.workload, protocol, port);
 }
 
 function apiServerOrUnknown({ apiServerAddresses }: Infrastructure): Placed {

@@ -78,6 +78,21 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.12}]}`;
   t.deepEqual(clientOf('10.0.0.1', '203.0.113.9'), ['workload:shop/StatefulSet/web', '10.0.0.1']);
 });
 
+test('an outside client that the own node of the pod hides stays itself, as the policies there see it', (t) => {
+  const node = `
+apiVersion: v1
+kind: Node
+metadata: {name: a}
+status: {addresses: [{type: InternalIP, address: 192.0.2.11}]}`;
+  const attributor = attributorOf(
+    podManifest({ name: 'web-0', owner: 'StatefulSet/web', node: 'a', ips: ['10.0.0.1'] }),
+    node,
+  );
+  const hidden = flow({ ip: '203.0.113.9' }, { ip: '10.0.0.1' }, { translatedClient: '192.0.2.11' });
+  const { client, clientIp } = attributor.attribute(hidden);
+  t.deepEqual([endpointId(client.endpoint) as string, clientIp], ['external:203.0.113.9', '203.0.113.9']);
+});
+
 test('a named pod is its workload, and every pod is another replica', (t) => {
   const second = podManifest({ name: 'web-1', owner: 'StatefulSet/web', ips: ['10.0.0.3'] });
   const attributor = attributorOf(webPod, second);

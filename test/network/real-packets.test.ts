@@ -22,6 +22,7 @@ import {
 import { NetworkNode } from '../support/network-node.ts';
 import {
   createShop,
+  nodePort,
   outsidePorts,
   podsOf,
   shopNode,
@@ -67,6 +68,8 @@ const recorded: readonly Exchange[] = [
   { from: 'checkout', to: 'far', protocol: 'TCP', port: 443, family: 'IPv4' },
   // from outside
   { from: 'far', to: 'web', protocol: 'TCP', port: 8080, family: 'IPv6' },
+  // from outside by a port of the node, which puts its own address in place of the client's
+  { from: 'far', to: 'cart', protocol: 'TCP', port: 8080, family: 'IPv4', service: [shopNode.ipv4, nodePort] },
   // the node with its pods: a probe of the kubelet, and its own server
   { from: 'node', to: 'web', protocol: 'TCP', port: 8080, family: 'IPv4' },
   { from: 'reports', to: 'node', protocol: 'TCP', port: 9100, family: 'IPv4' },

@@ -407,6 +407,14 @@ test('probes of a pod by its own node need no rule, clients behind a node addres
   t.deepEqual(draftOf(hidden, ['node:a > shop/web TCP 8080'], 'shop/web').ingress[0]?.peers, [
     { kind: 'nodes', cidrs: ['192.0.2.10/32'] },
   ]);
+  const fromOutside = draftOf(hidden, ['203.0.113.7 > shop/web TCP 8080'], 'shop/web').ingress;
+  t.deepEqual(
+    fromOutside.map(({ because, peers: [peer] }) => [because, peer?.kind === 'cidr' ? peer.cidr : peer?.kind]),
+    [
+      ['learned', '203.0.113.7/32'],
+      ['node-traffic', 'nodes'],
+    ],
+  );
 });
 
 test('a node that was seen to reach its own pods is a prober, and one that reached another node is a client', (t) => {

@@ -20,6 +20,8 @@ export interface ServicePlan {
   readonly port: number;
   readonly backends: readonly string[];
   readonly targetPort: number;
+  /** The address is the node's own, and whoever comes that way is hidden behind it (`externalTrafficPolicy: Cluster`). */
+  readonly isNodePort?: boolean;
 }
 
 export interface NodePlan {
@@ -127,7 +129,7 @@ export class NetworkNode {
       }),
     ];
     // the node's own packets need a way to go before they are translated
-    const addresses = new Set(services.map(({ address }) => address));
+    const addresses = new Set(services.filter(({ isNodePort }) => !isNodePort).map(({ address }) => address));
     inNode.push(...[...addresses].map((address) => `route add ${address} dev pod0`));
     const create = [...pods.map(({ name }) => name), node.name].map((name) => `netns add ${this.#namespaceOf(name)}`);
     const connect = pods.map(
@@ -226,6 +228,7 @@ ${translate}
   }
   chain postrouting {
     type nat hook postrouting priority 100; policy accept;
+    meta mark ${hidden} masquerade
     ip saddr { ${masquerade} } oifname "uplink" masquerade
 ${hairpins.join('\n')}
   }
@@ -237,11 +240,15 @@ ${hairpins.join('\n')}
 `;
 }
 
-function translation({ address, protocol, port, backends, targetPort }: ServicePlan): string {
+/** Set on packets that came in by a port of the node, until they leave it. */
+const hidden = '0x4000';
+
+function translation({ address, protocol, port, backends, targetPort, isNodePort }: ServicePlan): string {
   const family = isIPv6(address) ? 'ip6' : 'ip';
   const targets = backends.map((backend, i) => `${i} : ${backend}`).join(', ');
   const to = `numgen inc mod ${backends.length} map { ${targets} }`;
-  return `${family} daddr ${address} ${protocol.toLowerCase()} dport ${port} dnat ${family} to ${to} : ${targetPort}`;
+  const mark = isNodePort === true ? `meta mark set ${hidden} ` : '';
+  return `${family} daddr ${address} ${protocol.toLowerCase()} dport ${port} ${mark}dnat ${family} to ${to} : ${targetPort}`;
 }
 
 /** What a test process left behind that was killed: its namespaces carry its process id. */

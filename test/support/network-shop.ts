@@ -58,10 +58,22 @@ export interface ShopService extends Omit<ServicePlan, 'backends'> {
   readonly namespace: string;
 }
 
-/** Service addresses; those of IPv6 only the node knows, because the API server of these tests has one family. */
+/** A port of the node that leads to the shop from outside. */
+export const nodePort = 30080;
+
+/** Service addresses, and the node's where a Service has a port there; those of IPv6 only the node knows, because the API server of these tests has one family. */
 export const shopServices: readonly ShopService[] = [
   { namespace: 'shop', workload: 'cart', address: '10.96.0.50', protocol: 'TCP', port: 80, targetPort: 8080 },
   { namespace: 'shop', workload: 'cart', address: 'fd00:10:96::50', protocol: 'TCP', port: 80, targetPort: 8080 },
+  {
+    namespace: 'shop',
+    workload: 'cart',
+    address: shopNode.ipv4,
+    protocol: 'TCP',
+    port: nodePort,
+    targetPort: 8080,
+    isNodePort: true,
+  },
   { namespace: 'data', workload: 'db', address: '10.96.0.60', protocol: 'TCP', port: 5432, targetPort: 5432 },
   { namespace: 'kube-system', workload: 'dns', address: '10.96.0.10', protocol: 'UDP', port: 53, targetPort: 53 },
   { namespace: 'kube-system', workload: 'dns', address: '10.96.0.10', protocol: 'TCP', port: 53, targetPort: 53 },
@@ -151,13 +163,16 @@ function statusOf({ ipv4, ipv6 }: ShopPod): object {
 }
 
 async function createService(post: (path: string, body: object) => Promise<unknown>, name: string): Promise<void> {
-  const services = shopServices.filter((service) => service.workload === name && !service.address.includes(':'));
+  const own = shopServices.filter((service) => service.workload === name && !service.address.includes(':'));
+  const services = own.filter(({ isNodePort }) => !isNodePort);
+  const onNode = own.find(({ isNodePort }) => isNodePort);
   const [first] = services;
   const of = shopWorkloads.find((one) => one.name === name);
   if (first === undefined || of === undefined) throw new RangeError(`no Service for ${name}`);
   await post(`/api/v1/namespaces/${first.namespace}/services`, {
     metadata: { name },
     spec: {
+      type: onNode === undefined ? 'ClusterIP' : 'NodePort',
       clusterIP: first.address,
       selector: of.labels,
       ports: services.map(({ protocol, port, targetPort }) => ({
@@ -165,6 +180,7 @@ async function createService(post: (path: string, body: object) => Promise<unkno
         protocol,
         port,
         targetPort,
+        ...(onNode === undefined ? {} : { nodePort: onNode.port }),
       })),
     },
   });
