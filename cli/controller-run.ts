@@ -43,6 +43,7 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
         version,
         log,
         notifier: await notifierOf(config, log, terminal),
+        onPage: (url) => summary.page(url),
         onRound: (round) => {
           if (config.workspace !== undefined) summary.tell(round);
           if (config.once && round.caughtUp && summary.settled(round)) stop.abort();
@@ -98,6 +99,7 @@ class Summary {
   readonly #terminal: Terminal;
   readonly #workspace: string | undefined;
   #told = '';
+  #page: string | undefined;
   #before = '';
 
   constructor(terminal: Terminal, workspace: string | undefined) {
@@ -105,9 +107,14 @@ class Summary {
     this.#workspace = workspace;
   }
 
+  page(url: string): void {
+    this.#page = url;
+    if (this.#workspace === undefined) this.#terminal.err(`the page is at ${url}\n`);
+  }
+
   tell({ view, proposals, connections, caughtUp }: Round): void {
     const lines = [
-      `nanoseg  watching ${this.#workspace ?? 'the cluster'}  ${counted(view.cluster().workloads.size, 'workload')}  ${counted(connections, 'connection')}`,
+      `nanoseg  watching ${this.#workspace ?? 'the cluster'}  ${counted(view.cluster().workloads.size, 'workload')}  ${counted(connections, 'connection')}${this.#page === undefined ? '' : `  ${this.#page}`}`,
       `proposals: ${stateWords([...proposals.values()])}`,
     ].join('\n');
     if (!caughtUp || lines === this.#told) return;

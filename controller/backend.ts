@@ -69,6 +69,8 @@ export interface ControllerParts {
   /** The address on which probes answer is known. */
   readonly onHealthPort?: (port: number) => void;
   /** Flows can be pushed; the port, where there is one. */
+  /** Where the page is: a URL. */
+  readonly onPage?: (url: string) => void;
   readonly onPushPort?: (port: number | undefined) => void;
 }
 

@@ -4,6 +4,7 @@ import { ControllerMetrics } from './adapters/prometheus/metrics.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type ControllerParts, identity } from './backend.ts';
 import { clusterBackend } from './cluster-backend.ts';
+import { HttpEndpoint } from './http-endpoint.ts';
 import { Observer } from './observer.ts';
 import { workspaceBackend } from './workspace-backend.ts';
 
@@ -20,21 +21,23 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   const view = new LiveInventory({ ownNamespace: config.ownNamespace, clock: systemClock, portRanges });
   let synced = false;
   void view.synced.then(() => (synced = true));
-  const health =
-    config.health &&
-    (await serveProbes(config.health.port, config.health.host, {
-      unready: () => (synced ? undefined : 'the cluster has not been read yet'),
-      degraded: () => [...view.problems().filter(({ code }) => missingKinds.has(code)), ...backend.degraded()],
-      metrics: () => metrics.text(),
-    }));
+  const probes = {
+    unready: () => (synced ? undefined : 'the cluster has not been read yet'),
+    degraded: () => [...view.problems().filter(({ code }) => missingKinds.has(code)), ...backend.degraded()],
+    metrics: () => metrics.text(),
+  };
+  const health = config.health && (await serveProbes(config.health.port, config.health.host, probes));
   if (health) parts.onHealthPort?.(health.port);
   const observer = new Observer(parts, view, metrics);
+  const http =
+    config.http && !config.once && (await HttpEndpoint.open(config.http, { parts, backend, view, observer, probes }));
   const isShared = config.workspace === undefined;
   let tasks: readonly Promise<void>[] = [];
   try {
     tasks = [
       backend.feed.run(view.sink, running),
       backend.run(running),
+      ...(http ? [http.run(running)] : []),
       // every replica of a cluster observes and has evidence of its own; a workspace has one file of it
       ...(isShared ? [observer.run(backend, running)] : []),
       backend.leadership.run(async (lead) => {
@@ -59,6 +62,7 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
     await ended(tasks);
     await parts.notifier.close(systemClock.now() + endWithinMs);
     await backend.close();
+    await http?.close();
     await health?.close();
   }
 }

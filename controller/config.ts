@@ -67,6 +67,18 @@ const configSchema = z.strictObject({
       key: z.string().min(1).optional(),
     })
     .optional(),
+  /**
+   * The page and the API. On loopback in a workspace they are open; a cluster's controller takes tokens of its users, and
+   * elsewhere than on loopback serves TLS, with a certificate of its own where none is given in PEM files.
+   */
+  http: z
+    .strictObject({
+      port,
+      host: z.string().min(1).default('127.0.0.1'),
+      cert: z.string().min(1).optional(),
+      key: z.string().min(1).optional(),
+    })
+    .optional(),
   notify: z.strictObject({ url: z.url(), secret: z.string().min(16) }).optional(),
   /** CloudEvents on standard output. */
   notifyOutput: z.boolean().default(false),

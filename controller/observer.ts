@@ -39,6 +39,12 @@ interface Looked {
   readonly madeMs: number;
 }
 
+/** The traffic graph, and who fills it. */
+export interface SeenSoFar {
+  readonly graph: TrafficGraph;
+  readonly ingest: LiveIngest;
+}
+
 /** Flows in, evidence kept, and looks at both for the loop. */
 export class Observer {
   readonly #parts: ControllerParts;
@@ -61,6 +67,17 @@ export class Observer {
     view.subscribe(({ kind }) => {
       if (kind === 'profile') this.#looked = undefined;
     });
+  }
+
+  /** What was seen so far; undefined until what was saved has been read. */
+  get seen(): SeenSoFar | undefined {
+    const [graph, ingest] = [this.#graph, this.#ingest];
+    return graph && ingest && { graph, ingest };
+  }
+
+  /** The cluster as it is at this moment. */
+  studyNow(): ClusterStudy {
+    return this.#studyNow();
   }
 
   async run(backend: Backend, signal: AbortSignal): Promise<void> {

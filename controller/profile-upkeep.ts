@@ -93,7 +93,8 @@ const sourceWords: Readonly<Record<SourceHealth['state'], SourceState>> = {
   failed: 'Failed',
 };
 
-function sourceStatus({ name, state, message }: SourceHealth) {
+/** How a source fares, as resources and the API say it. */
+export function sourceStatus({ name, state, message }: SourceHealth) {
   return { name, state: sourceWords[state], message: message === '' ? state : message };
 }
 

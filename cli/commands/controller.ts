@@ -3,12 +3,13 @@ import type { ControllerConfig, ControllerConfigInput } from '../../controller/c
 import { problem } from '../../controller/model/problem.ts';
 import { type ControllerRun, controllerRun } from '../controller-run.ts';
 import { defaultSystemNamespace } from '../connection.ts';
+import { addHttpOptions, type HttpOptions, httpOf } from '../http-options.ts';
 import { addPushOptions, type PushOptions, pushOf } from '../push-options.ts';
 import { addSourceOptions, type SourceOptions, sourcesOf } from '../source-options.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 
-interface Options extends PushOptions, SourceOptions {
+interface Options extends HttpOptions, PushOptions, SourceOptions {
   readonly workspace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -29,7 +30,7 @@ interface Options extends PushOptions, SourceOptions {
 
 const help = `
 Examples:
-  $ nanoseg controller --workspace examples/shop --flows examples/shop/flows
+  $ nanoseg controller --workspace examples/shop --flows examples/shop/flows --http-port 8080
   $ nanoseg controller --workspace . --flows flows/ --once     # in a pipeline: proposes, applies what is approved, ends
   $ nanoseg controller --namespace nanoseg-system --data-dir /data --webhook-port 8443 --health-port 8081 --flows /flows
   $ nanoseg controller --data-dir /data --hubble tls://hubble-relay.kube-system.svc:443 --hubble-ca /etc/hubble/ca.crt
@@ -86,7 +87,7 @@ export function controllerCommand(
       ]),
     )
     .addHelpText('after', help);
-  return addPushOptions(addSourceOptions(command), port).action(async (options: Options) => {
+  return addPushOptions(addSourceOptions(addHttpOptions(command, port)), port).action(async (options: Options) => {
     await run(configOf(options), version, terminal);
   });
 }
@@ -117,6 +118,7 @@ function configOf(options: Options): ControllerConfigInput {
     health: healthPort === undefined ? undefined : { port: healthPort },
     webhook: webhookPort === undefined ? undefined : withoutUndefined({ port: webhookPort, url: webhookUrl }),
     push: pushOf(options),
+    http: httpOf(options),
     notify: notifyUrl === undefined || secret === undefined ? undefined : { url: notifyUrl, secret },
     notifyOutput: options.notifyOutput ?? false,
     once: options.once ?? false,

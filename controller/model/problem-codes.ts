@@ -187,6 +187,10 @@ export const problemCodes = {
     means: 'The endpoint that flows are pushed to cannot be opened as it was asked for.',
     fix: 'Correct the --push options, or the file or port that the message names (docs/sources.md).',
   },
+  HttpUnusable: {
+    means: 'The page and the API cannot be served as it was asked for.',
+    fix: 'Correct the --http options, or the file or port that the message names (docs/api.md).',
+  },
   WebhookNotInstalled: {
     means:
       'The admission webhook nanoseg-approvals is not in place, so that approvals cannot be stamped and count for nothing.',
