@@ -29,8 +29,8 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   const health = config.health && (await serveProbes(config.health.port, config.health.host, probes));
   if (health) parts.onHealthPort?.(health.port);
   const observer = new Observer(parts, view, metrics);
-  const http =
-    config.http && !config.once && (await HttpEndpoint.open(config.http, { parts, backend, view, observer, probes }));
+  const served = config.once ? undefined : config.http;
+  const http = served && (await HttpEndpoint.open(served, { parts, backend, view, observer, probes }));
   const isShared = config.workspace === undefined;
   let tasks: readonly Promise<void>[] = [];
   try {
