@@ -212,11 +212,11 @@ function isFirstPacket(entry: ConntrackEntry): boolean {
 }
 
 /**
- * Whether the entry itself proves that its original side opened the connection: by its state, or because its destination
- * was translated, which rules do to what is sent to a Service and never to an answer.
+ * Whether the entry itself proves that its original side opened the connection: by its state, by what the kernel kept of its
+ * first packet, or because its destination was translated, which rules do to what is sent to a Service and never to an answer.
  */
 function provesOpener(entry: ConntrackEntry): boolean {
-  return isHandshake(entry) || isTranslated(entry);
+  return isHandshake(entry) || entry.sawOpening === true || isTranslated(entry);
 }
 
 function isTranslated({ original, reply }: ConntrackEntry): boolean {

@@ -24,6 +24,8 @@ export interface ConntrackEntry {
   /** How an answer looks: its source is the server behind translation. */
   readonly reply: ConntrackTuple;
   readonly unreplied: boolean;
+  /** True where the kernel says that it saw the original side open a TCP connection, however long ago. */
+  readonly sawOpening?: boolean;
   /** The same for all events of one connection, and of no other that lives at the same time. */
   readonly key: string;
 }

@@ -25,6 +25,12 @@ const attribute = {
 } as const;
 const tupleAttribute = { ip: 1, protocol: 2, zone: 3 } as const;
 const seenReply = 1 << 1;
+/**
+ * linux/netfilter/nf_conntrack_tcp.h, of the original side. Window scaling is known from its SYN alone; liberal is what the
+ * kernel is with connections that it picked up in the middle.
+ */
+const tcpFlag = { windowScale: 0x01, liberal: 0x08 } as const;
+const tcpAttribute = { info: 1, flagsOriginal: 4 } as const;
 const createdFlags = 0x400 | 0x200;
 
 const tcpStates = [
@@ -90,6 +96,7 @@ export function parseConntrackMessage(
       original: { ...first.tuple, bytes: bytesCounted(bytes, fields.get(attribute.countersOriginal)) },
       reply: { ...second.tuple, bytes: bytesCounted(bytes, fields.get(attribute.countersReply)) },
       unreplied: ((number(bytes, status, 4) ?? 0) & seenReply) === 0,
+      ...(sawOpening(bytes, fields.get(attribute.protocolInfo)) ? { sawOpening: true } : {}),
       key: `${id} ${first.key} ${zone}`,
     },
     timeoutSeconds: number(bytes, timeout, 4),
@@ -230,6 +237,14 @@ function stateOf(bytes: Uint8Array, span: Span | undefined): string | undefined 
     return state === undefined ? undefined : names?.[state];
   }
   return undefined;
+}
+
+function sawOpening(bytes: Uint8Array, span: Span | undefined): boolean {
+  const tcp = span && attributes(bytes, span.start, span.end).get(tcpAttribute.info);
+  const flags = tcp && attributes(bytes, tcp.start, tcp.end).get(tcpAttribute.flagsOriginal);
+  // the flags, and which of them count
+  const [set = 0] = flags === undefined || flags.end - flags.start !== 2 ? [] : bytes.subarray(flags.start, flags.end);
+  return (set & tcpFlag.windowScale) !== 0 && (set & tcpFlag.liberal) === 0;
 }
 
 function bytesCounted(bytes: Uint8Array, span: Span | undefined): number {

@@ -88,6 +88,21 @@ test('states have the names that conntrack prints', (t) => {
   t.is(stateOf(6, 1, 200), undefined);
 });
 
+test('who opened a TCP connection is known where the kernel kept what only its first packet says', (t) => {
+  const sawOpening = (type: number, ...flags: readonly Uint8Array[]) => {
+    const info = nested(4, nested(type, attribute(1, number(1, 3)), ...flags));
+    return entry(message(newEntry, 2, ...tuples, status(0), info, id), true)?.sawOpening;
+  };
+  const flags = (type: number, ...bytes: number[]) => attribute(type, Buffer.from(bytes));
+  t.true(sawOpening(1, flags(4, 0x23, 0), flags(5, 0x23, 0)));
+  t.is(sawOpening(1, flags(4, 0x2a, 0), flags(5, 0x2a, 0)), undefined, 'picked up in the middle');
+  t.is(sawOpening(1, flags(4, 0x2b, 0)), undefined, 'the kernel takes whatever comes');
+  t.is(sawOpening(1, flags(4, 0x22, 0), flags(5, 0x23, 0)), undefined, 'without window scaling nothing tells');
+  t.is(sawOpening(1), undefined);
+  t.is(sawOpening(1, flags(4, 0x23)), undefined, 'cut off');
+  t.is(sawOpening(3, flags(4, 0x23, 0)), undefined, 'another protocol');
+});
+
 test('IPv6 addresses are written in their canonical form', (t) => {
   const address = (last: number) => [0xfd, ...Array<number>(14).fill(0), last];
   const six = (from: number, to: number) => ({
