@@ -19,6 +19,8 @@ export interface SearchResult {
 const wholeUpTo = 400;
 /** Groups of at most so many nodes altogether are open from the start. */
 const openUpTo = 70;
+/** Beside the namespaces, groups of at most so many are open from the start. */
+const apartUpTo = 12;
 /** Changes are drawn at most so often. */
 const drawEveryMs = 700;
 
@@ -197,7 +199,8 @@ export class PageControl {
   }
 
   #draw(): void {
-    const wanted = ({ key, kind }: Group) => this.#byHand.get(key) ?? (this.#opensByItself || kind !== 'namespace');
+    const wanted = ({ key, kind, size }: Group) =>
+      this.#byHand.get(key) ?? (kind === 'namespace' ? this.#opensByItself : size <= apartUpTo);
     this.#state.set({ displayed: displayedGraph(this.told, wanted) });
   }
 

@@ -2,7 +2,7 @@ import type { Announcer } from './announcer.ts';
 import { ApiFailure } from './client/api-client.ts';
 import { el, fill } from './dom.ts';
 import type { DisplayedEdge, DisplayedGraph, DisplayedNode } from './drawing/displayed-graph.ts';
-import { effectGraph } from './drawing/effect-graph.ts';
+import { effectGraph, overlayLegend } from './drawing/effect-graph.ts';
 import { LayoutClient } from './drawing/layout-client.ts';
 import { type Emphasis, type HoveredThing, Picture } from './drawing/picture.ts';
 import { listenToKeys } from './drawing/picture-keys.ts';
@@ -11,7 +11,7 @@ import { stateLooks } from './drawing/state-looks.ts';
 import type { PageControl } from './page-control.ts';
 import { isFiltered, type PageState, type PageValues } from './page-state.ts';
 import { printable, shortened } from './printable.ts';
-import { stateMark } from './state-mark.ts';
+import { stateMark, stateSwatch } from './state-mark.ts';
 import { counted } from './time-words.ts';
 
 const help =
@@ -38,7 +38,8 @@ export function showPicture(
   const notice = el('div', { class: 'notice', hidden: true });
   const stale = el('div', { class: 'stale', hidden: true });
   const tools = el('div', { class: 'tools', role: 'toolbar', 'aria-label': 'Picture' });
-  fill(section, canvas, tools, stale, notice, tip);
+  const legend = el('div', { class: 'overlay-legend', hidden: true });
+  fill(section, canvas, tools, legend, stale, notice, tip);
 
   const places = new Places(new LayoutClient(workerUrl));
   const label = (key: string) => labelOf(state.now.displayed, key);
@@ -52,7 +53,7 @@ export function showPicture(
     if (shown === undefined || shown.node !== undefined) return pickNode(key);
     announcer.say(`${shown.label} opened`);
     control.select({ kind: 'group', key });
-    void control.open([key], true);
+    void control.open([key], true).then(() => picture.approach(key));
   };
   const closeGroupOf = (key: string) => {
     const group = state.now.displayed?.nodes.get(key)?.group;
@@ -118,6 +119,7 @@ export function showPicture(
     if (turn !== drawing) return;
     picture.show(overlaid(state.now, displayed), { fit });
     picture.emphasise(emphasisOf(state.now, picture.graph));
+    showOverlayLegend(legend, state.now, picture.graph);
     canvas.dataset['drawn'] = `${picture.graph.nodes.size} nodes, ${picture.graph.edges.length} edges`;
   };
   state.watch(['displayed', 'overlay', 'detail'], () => void draw());
@@ -150,6 +152,22 @@ function groupLinks({ nodes, edges }: DisplayedGraph): Link[] {
 function overlaid({ overlay, detail }: PageValues, displayed: DisplayedGraph): DisplayedGraph {
   const effect = detail !== undefined && !(detail instanceof ApiFailure) ? detail.effect : undefined;
   return overlay === 'off' || effect === undefined ? displayed : effectGraph(displayed, effect, overlay);
+}
+
+/** In an overlay the lines mean something else than in the legend above. */
+function showOverlayLegend(
+  legend: HTMLElement,
+  { overlay, selection, proposals }: PageValues,
+  { edges }: DisplayedGraph,
+): void {
+  legend.hidden = overlay === 'off' || edges.length === 0;
+  if (overlay === 'off' || selection?.kind !== 'proposal') return;
+  const title = proposals.get(`${selection.namespace}/${selection.name}`)?.title ?? selection.name;
+  const words = { before: 'Before', after: 'After', both: 'What changes with' }[overlay];
+  const there = new Set(edges.map(({ state }) => state));
+  const shown = overlayLegend(overlay).filter(([state]) => there.has(state));
+  const items = shown.map(([state, text]) => el('li', {}, stateSwatch(state), text));
+  fill(legend, el('div', { class: 'strong' }, `${words} ${shortened(title, 50)}`), el('ul', {}, ...items));
 }
 
 function emphasisOf({ selection, overlay }: PageValues, graph: DisplayedGraph): Emphasis | undefined {

@@ -6,7 +6,6 @@ import type { PageControl } from '../page-control.ts';
 import { isFiltered, noFilter, type PageState } from '../page-state.ts';
 import { printable } from '../printable.ts';
 import { stateSwatch } from '../state-mark.ts';
-import { counted } from '../time-words.ts';
 
 const hourMs = 3_600_000;
 const windows: Readonly<Record<string, number>> = {
@@ -58,7 +57,6 @@ export function showFilters(container: HTMLElement, state: PageState, control: P
     el('option', { value: 'custom' }, 'from … to …'),
   );
   const clear = el('button', { type: 'button', class: 'quiet-button', onclick: () => set(noFilter) }, 'Clear filters');
-  const facts = el('span', { class: 'facts quiet' });
   const states = statesByUrgency.map((name) => stateChip(name, state, (chosen) => set({ states: chosen })));
 
   const set = (change: Partial<GraphFilter>) => control.filter(change);
@@ -82,7 +80,6 @@ export function showFilters(container: HTMLElement, state: PageState, control: P
       field('Seen', time),
       range,
       clear,
-      facts,
     ),
     el('div', { class: 'legend', role: 'group', 'aria-label': 'States of connections' }, ...states),
   );
@@ -112,14 +109,6 @@ export function showFilters(container: HTMLElement, state: PageState, control: P
       range.hidden = time.value !== 'custom';
     }
     clear.hidden = !isFiltered(filter);
-  });
-  state.watch(['graphFacts'], ({ graphFacts }) => {
-    if (graphFacts === undefined) return;
-    const { connections, leftOut } = graphFacts;
-    facts.textContent =
-      leftOut === 0
-        ? counted(connections, 'connection')
-        : `${connections.toLocaleString('en')} of ${counted(connections + leftOut, 'connection')}`;
   });
 }
 

@@ -6,10 +6,10 @@ export interface Disc extends Point {
 
 /** Distance between the nodes of a group, in units of the picture. */
 export const spacing = 12;
-const gap = spacing * 1.6;
+const gap = spacing * 1.5;
 
 export function radiusFor(members: number): number {
-  return spacing * (0.62 * Math.sqrt(members) + 0.75);
+  return spacing * (0.85 * Math.sqrt(members) + 0.5);
 }
 
 /** The i-th place of a spiral that fills a disc evenly. */
@@ -68,10 +68,21 @@ export function laidAcross(points: ReadonlyMap<string, Point>, radius: number): 
   );
 }
 
+/** Points moved and stretched so that they fill a disc around 0. */
+export function fitted(points: ReadonlyMap<string, Point>, radius: number): Map<string, Point> {
+  const xs = [...points.values()].map(({ x }) => x);
+  const ys = [...points.values()].map(({ y }) => y);
+  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const [middleX, middleY] = [(left + right) / 2, (low + high) / 2];
+  const scaleX = (radius * 1.7) / Math.max(1, right - left);
+  const scaleY = (radius * 1.7) / Math.max(1, high - low);
+  return new Map([...points].map(([key, { x, y }]) => [key, { x: (x - middleX) * scaleX, y: (y - middleY) * scaleY }]));
+}
+
 /** Keeps points at a distance from each other and inside of a disc around 0, as far as there is space. */
 export function spacedWithin(points: ReadonlyMap<string, Point>, radius: number): Map<string, Point> {
   const moving = [...points].map(([key, { x, y }]) => ({ key, x, y }));
-  const least = Math.min(spacing * 0.95, (radius * 1.7) / Math.sqrt(Math.max(1, moving.length)));
+  const least = Math.min(spacing * 1.35, (radius * 1.7) / Math.sqrt(Math.max(1, moving.length)));
   const cellOf = (value: number) => Math.floor(value / least);
   for (let round = 0; round < 60; round++) {
     const cells = Map.groupBy(moving, ({ x, y }) => `${cellOf(x)} ${cellOf(y)}`);

@@ -15,13 +15,15 @@ export const fateStates: Readonly<Record<Fate, ConnectionState>> = {
 };
 
 export const fateWords: Readonly<Record<Fate, string>> = {
-  stays: 'stays allowed',
-  opens: 'opens',
-  closes: 'was seen and closes',
-  'closes-unused': 'was never seen and closes',
-  'stays-denied': 'stays denied',
-  unknown: 'not known',
+  stays: 'Stays allowed',
+  opens: 'Opens',
+  closes: 'Was seen, and closes',
+  'closes-unused': 'Was never seen, and closes',
+  'stays-denied': 'Stays denied',
+  unknown: 'Not known',
 };
+
+export const fates: readonly Fate[] = ['closes', 'opens', 'stays', 'closes-unused', 'stays-denied', 'unknown'];
 
 export function fateOf({ before, after, seen }: EffectEdge): Fate {
   if (before === 'unknown' || after === 'unknown') return 'unknown';
@@ -56,6 +58,18 @@ export function effectGraph(
     });
   }
   return { ...graph, edges: [...lines.values()] };
+}
+
+/** What the lines of an overlay mean, in the order of a legend. */
+export function overlayLegend(mode: 'before' | 'after' | 'both'): readonly (readonly [ConnectionState, string])[] {
+  if (mode === 'both') return fates.map((fate) => [fateStates[fate], fateWords[fate]]);
+  const time = mode === 'before' ? 'Could talk' : 'Can talk';
+  return [
+    ['enforced', `${time}, and was seen to`],
+    ['seen', `${time}, and was never seen to`],
+    ['denied', 'Was seen, and is denied'],
+    ['held-back', 'Not known'],
+  ];
 }
 
 function shownState(edge: EffectEdge, mode: 'before' | 'after' | 'both'): ConnectionState | undefined {

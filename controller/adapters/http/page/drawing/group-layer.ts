@@ -2,8 +2,7 @@ import type Sigma from 'sigma';
 import { shortened } from '../printable.ts';
 import type { DisplayedGraph } from './displayed-graph.ts';
 import type { Disc } from './discs.ts';
-import type { Group } from './groups.ts';
-import type { Point } from './layout.ts';
+import type { Box } from './labels.ts';
 import type { Palette } from './palette.ts';
 
 /** The open groups behind everything: a disc with the group's name above it. */
@@ -31,34 +30,52 @@ export function drawGroups(
   }
 }
 
-/** The names of the open groups, above the lines. */
-export function drawGroupNames(
+/** The name of an open group, and the place of it above its disc. */
+export interface GroupName extends Box {
+  readonly text: string;
+  readonly isApart: boolean;
+}
+
+const nameHeight = 16;
+
+/** Of those that are large enough on the screen. */
+export function groupNames(
   context: CanvasRenderingContext2D,
   renderer: Sigma,
   { groups, open }: DisplayedGraph,
   discOf: (group: string) => Disc | undefined,
   palette: Palette,
-): void {
-  for (const group of groups.values()) {
-    const disc = discOf(group.key);
-    if (disc === undefined || !open.has(group.key)) continue;
+): GroupName[] {
+  context.font = nameFont(palette);
+  return [...groups.values()].flatMap((group) => {
+    const disc = open.has(group.key) ? discOf(group.key) : undefined;
+    if (disc === undefined) return [];
     const { x, y, radius } = discOnScreen(renderer, disc);
-    if (radius < 14) continue;
-    drawGroupName(context, group, { x, y: y - radius - 5 }, palette);
-  }
+    if (radius < 14) return [];
+    const text = shortened(group.label, 34);
+    const width = context.measureText(text).width;
+    const bottom = y - radius - 5;
+    const [left, top] = [x - width / 2, bottom - nameHeight];
+    return [{ text, isApart: group.kind !== 'namespace', left, top, right: left + width, bottom }];
+  });
 }
 
-function drawGroupName(context: CanvasRenderingContext2D, group: Group, { x, y }: Point, palette: Palette): void {
-  const text = shortened(group.label, 34);
-  context.font = `650 13px ${palette.font}`;
-  context.textAlign = 'center';
+export function drawGroupNames(context: CanvasRenderingContext2D, names: readonly GroupName[], palette: Palette): void {
+  context.font = nameFont(palette);
+  context.textAlign = 'left';
   context.textBaseline = 'bottom';
   context.lineJoin = 'round';
   context.lineWidth = 4;
   context.strokeStyle = palette.background;
-  context.strokeText(text, x, y);
-  context.fillStyle = group.kind === 'namespace' ? palette.text : palette.quietText;
-  context.fillText(text, x, y);
+  for (const { text, left, bottom, isApart } of names) {
+    context.strokeText(text, left, bottom);
+    context.fillStyle = isApart ? palette.quietText : palette.text;
+    context.fillText(text, left, bottom);
+  }
+}
+
+function nameFont({ font }: Palette): string {
+  return `650 13px ${font}`;
 }
 
 /** In pixels of the viewport. */

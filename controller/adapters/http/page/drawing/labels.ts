@@ -3,33 +3,74 @@ import { nodeRadiusLimits } from './node-program.ts';
 import type { Palette } from './palette.ts';
 
 /** What sigma says of a node when its label is to be drawn; x, y and size in pixels. */
-interface LabelledNode {
+export interface LabelledNode {
   readonly label: string | null;
   readonly x: number;
   readonly y: number;
   readonly size: number;
+  /** Drawn wherever there is no space either. */
   readonly strong?: boolean;
-  readonly dimmed?: boolean;
+}
+
+/** A part of the screen, in pixels. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
 }
 
 const longest = 30;
+const height = 15;
 
 export function radiusOnScreen(size: number): number {
   return Math.min(nodeRadiusLimits.most, Math.max(nodeRadiusLimits.least, size));
 }
 
-/** The name under its node, with a halo in the colour of the background, so that lines do not run through it. */
-export function drawLabel(context: CanvasRenderingContext2D, node: LabelledNode, palette: Palette): void {
-  if (node.label === null || node.label === '' || node.dimmed === true) return;
-  const text = shortened(node.label, longest);
-  context.font = `${node.strong === true ? 600 : 500} 12px ${palette.font}`;
-  context.textAlign = 'center';
-  context.textBaseline = 'top';
-  context.lineJoin = 'round';
-  context.lineWidth = 4;
-  context.strokeStyle = palette.background;
-  context.fillStyle = palette.text;
-  const y = node.y + radiusOnScreen(node.size) + 3;
-  context.strokeText(text, node.x, y);
-  context.fillText(text, node.x, y);
+/** The names of nodes: under the node, above or beside it, or not at all where others are in the way. */
+export class Labels {
+  #taken: Box[] = [];
+  #others: (() => readonly Box[]) | undefined;
+
+  /** A new picture begins; `others` tells what else is written in it. */
+  begin(others: () => readonly Box[]): void {
+    this.#taken = [];
+    this.#others = others;
+  }
+
+  draw(context: CanvasRenderingContext2D, node: LabelledNode, palette: Palette): void {
+    if (node.label === null || node.label === '') return;
+    // only now does sigma know where things are
+    this.#taken.push(...(this.#others?.() ?? []));
+    this.#others = undefined;
+    const text = shortened(node.label, longest);
+    context.font = `${node.strong === true ? 600 : 500} 12px ${palette.font}`;
+    const width = context.measureText(text).width;
+    const radius = radiusOnScreen(node.size);
+    const places = [
+      { x: node.x - width / 2, y: node.y + radius + 3 },
+      { x: node.x - width / 2, y: node.y - radius - 3 - height },
+      { x: node.x + radius + 4, y: node.y - height / 2 },
+      { x: node.x - radius - 4 - width, y: node.y - height / 2 },
+    ] as const;
+    const place =
+      places.find(({ x, y }) => this.#isFree(x, y, width)) ?? (node.strong === true ? places[0] : undefined);
+    if (place === undefined) return;
+    this.#taken.push({ left: place.x, top: place.y, right: place.x + width, bottom: place.y + height });
+    context.textAlign = 'left';
+    context.textBaseline = 'top';
+    // a halo in the colour of the background, so that lines do not run through it
+    context.lineJoin = 'round';
+    context.lineWidth = 4;
+    context.strokeStyle = palette.background;
+    context.strokeText(text, place.x, place.y);
+    context.fillStyle = palette.text;
+    context.fillText(text, place.x, place.y);
+  }
+
+  #isFree(x: number, y: number, width: number): boolean {
+    return this.#taken.every(
+      ({ left, top, right, bottom }) => x > right + 2 || x + width + 2 < left || y > bottom || y + height < top,
+    );
+  }
 }

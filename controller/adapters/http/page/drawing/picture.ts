@@ -5,8 +5,8 @@ import type { ConnectionState } from '../../../../view/graph-shape.ts';
 import type { DisplayedEdge, DisplayedGraph, DisplayedNode } from './displayed-graph.ts';
 import { spacing } from './discs.ts';
 import { type DrawnEdgeData, StateEdgeProgram } from './edge-program.ts';
-import { discOnScreen, drawGroupNames, drawGroups } from './group-layer.ts';
-import { drawLabel, radiusOnScreen } from './labels.ts';
+import { discOnScreen, drawGroupNames, drawGroups, type GroupName, groupNames } from './group-layer.ts';
+import { type LabelledNode, Labels, radiusOnScreen } from './labels.ts';
 import { type DrawnNodeData, ShapeNodeProgram } from './node-program.ts';
 import { type Palette, readPalette } from './palette.ts';
 import type { Places } from './places.ts';
@@ -39,6 +39,7 @@ export class Picture {
   readonly #renderer: Sigma;
   readonly #places: Places;
   readonly #layers: Readonly<Record<'groups' | 'names', CanvasRenderingContext2D>>;
+  readonly #labels = new Labels();
   #palette: Palette = readPalette();
   #graph: DisplayedGraph = { groups: new Map(), open: new Set(), nodes: new Map(), edges: [], standsFor: new Map() };
   #edges = new Map<string, DisplayedEdge>();
@@ -59,20 +60,21 @@ export class Picture {
       enableEdgeEvents: true,
       itemSizesReference: 'positions',
       zoomToSizeRatioFunction: (ratio) => ratio,
-      labelDensity: 1,
+      labelDensity: 4,
       labelGridCellSize: 80,
       labelRenderedSizeThreshold: 4,
       stagePadding: 34,
       minCameraRatio: 0.02,
       maxCameraRatio: 2.5,
       zIndex: true,
-      defaultDrawNodeLabel: (context, data) => drawLabel(context, data as unknown as DrawnNodeData, this.#palette),
-      defaultDrawNodeHover: (context, data) => drawLabel(context, data as unknown as DrawnNodeData, this.#palette),
-      nodeReducer: (key) => this.#nodeLook(key),
+      defaultDrawNodeLabel: (context, data) => this.#labels.draw(context, data as LabelledNode, this.#palette),
+      defaultDrawNodeHover: (context, data) => this.#labels.draw(context, data as LabelledNode, this.#palette),
+      nodeReducer: (key, data) => ({ ...data, ...this.#nodeLook(key) }),
       edgeReducer: (key) => this.#edgeLook(key),
     });
     this.#layers = { groups: this.#layer('groups', 'edges'), names: this.#layer('names', 'hovers') };
     this.#renderer.resize(true);
+    this.#renderer.on('beforeRender', () => this.#labels.begin(() => this.#groupNames()));
     this.#renderer.on('afterRender', () => this.#drawLayers());
     new ResizeObserver(() => this.#renderer.resize().scheduleRender()).observe(container);
     this.#listen(listeners);
@@ -121,6 +123,19 @@ export class Picture {
     this.#frame();
     this.#renderer.refresh();
     void this.#renderer.getCamera().animate({ x: 0.5, y: 0.5, ratio: 1 }, { duration: motionMs() });
+  }
+
+  /** Goes nearer to a group that is too small to be read where one stands. */
+  approach(group: string): void {
+    const disc = this.#places.discOf(group);
+    if (disc === undefined) return;
+    const shown = discOnScreen(this.#renderer, disc);
+    const { width, height } = this.#renderer.getDimensions();
+    if (shown.radius >= Math.min(110, height / 4)) return;
+    const { x, y } = this.#renderer.viewportToFramedGraph(shown);
+    const camera = this.#renderer.getCamera();
+    const ratio = camera.getBoundedRatio((camera.ratio * shown.radius) / (Math.min(width, height) * 0.3));
+    void camera.animate({ x, y, ratio }, { duration: motionMs() });
   }
 
   zoom(factor: number): void {
@@ -175,17 +190,16 @@ export class Picture {
     const isFaint = this.#emphasis !== undefined && !this.#emphasis.nodes.has(key);
     const isNear = this.#hovered === key || this.#focused === key;
     const look = shown === undefined ? undefined : nodeLook(shown, this.#graph, palette);
-    const drawn: Partial<DrawnNodeData> & { readonly strong: boolean; readonly dimmed: boolean } = {
+    const drawn: Partial<DrawnNodeData> & { readonly strong: boolean } = {
       type: 'shape',
-      label: shown === undefined ? '' : labelOf(shown, this.#graph),
+      label: shown === undefined || (isFaint && !isNear) ? null : labelOf(shown, this.#graph),
       size: shown?.node === undefined ? this.#closedSize(key) : spacing * 0.2,
       shape: look?.shape ?? 0,
       color: isFaint ? palette.background : (look?.color ?? palette.node),
       rim: isFaint ? palette.faint : isNear ? palette.focus : (look?.rim ?? palette.nodeRim),
       forceLabel: isNear || shown?.node === undefined || (this.#emphasis !== undefined && !isFaint),
       zIndex: isFaint ? 0 : 1,
-      strong: shown?.node === undefined || isNear,
-      dimmed: isFaint && !isNear,
+      strong: isNear || (shown?.node === undefined && this.#graph.groups.size <= 25),
     };
     return drawn;
   }
@@ -201,7 +215,7 @@ export class Picture {
     const isFaint = this.#emphasis !== undefined && !this.#emphasis.edges.has(key);
     const drawn: Partial<DrawnEdgeData> = {
       type: 'state',
-      color: isFaint ? this.#palette.faint : this.#palette.states[edge.state],
+      color: isFaint ? this.#palette.faint : this.#edgeColor(edge.state),
       symbolColor: this.#palette.background,
       size: isFaint ? 1 : this.#hovered === key ? look.width + 1.5 : look.width,
       pattern: look.pattern,
@@ -211,6 +225,12 @@ export class Picture {
       zIndex: isFaint ? 0 : 1 + urgency(edge.state),
     };
     return drawn;
+  }
+
+  /** Where many lines are drawn, those that need nobody's eyes step back. */
+  #edgeColor(state: ConnectionState): string {
+    const color = this.#palette.states[state];
+    return state === 'seen' && this.#graph.edges.length > 120 && this.#emphasis === undefined ? `${color}73` : color;
   }
 
   /** Lines of the same pair, and of the way back, lie beside each other. */
@@ -245,8 +265,13 @@ export class Picture {
     }
     const discOf = (group: string) => this.#places.discOf(group);
     drawGroups(this.#layers.groups, this.#renderer, this.#graph, discOf, this.#palette);
-    drawGroupNames(this.#layers.names, this.#renderer, this.#graph, discOf, this.#palette);
+    drawGroupNames(this.#layers.names, this.#groupNames(), this.#palette);
     this.#drawFocus(this.#layers.names);
+  }
+
+  #groupNames(): GroupName[] {
+    const discOf = (group: string) => this.#places.discOf(group);
+    return groupNames(this.#layers.names, this.#renderer, this.#graph, discOf, this.#palette);
   }
 
   #drawFocus(context: CanvasRenderingContext2D): void {
@@ -316,7 +341,7 @@ export class Picture {
 function labelOf({ key, label, node }: DisplayedNode, { groups }: DisplayedGraph): string {
   if (node !== undefined) return label;
   const size = groups.get(key)?.size ?? 0;
-  return `${label} · ${size}`;
+  return groups.size > 25 ? label : `${label} · ${size}`;
 }
 
 function nodeLook({ key, group, node }: DisplayedNode, { groups }: DisplayedGraph, palette: Palette) {

@@ -1,5 +1,5 @@
 import type { DisplayedGraph } from './displayed-graph.ts';
-import { type Disc, laidAcross, radiusFor, spacedWithin, spacing, spiralPoint, spreadDiscs } from './discs.ts';
+import { type Disc, fitted, laidAcross, radiusFor, spacedWithin, spacing, spiralPoint, spreadDiscs } from './discs.ts';
 import type { Group, GroupKey } from './groups.ts';
 import type { Layout, LayoutEdge, Point } from './layout.ts';
 
@@ -7,7 +7,7 @@ import type { Layout, LayoutEdge, Point } from './layout.ts';
 export type Link = LayoutEdge;
 
 /** An opened group outside of the namespaces takes no more space than this before it is opened. */
-const reservedMembers = 40;
+const reservedMembers = 12;
 
 /**
  * Where everything lies. Space for the members of a group is kept while it is closed, so that opening it moves nothing else;
@@ -62,9 +62,14 @@ export class Places {
     const start = inner.map(({ key, size }, i) => ({ key, size: radiusFor(size), ...spiralPoint(i + 1, spacing * 4) }));
     const found = await this.#layout.run(start, links, { iterations: inner.length > 300 ? 120 : 300, sized: true });
     const area = inner.reduce((sum, { size }) => sum + (radiusFor(size) + spacing) ** 2, 0);
-    const across = laidAcross(found, Math.sqrt(area) * 1.15);
+    const across = laidAcross(found, Math.sqrt(area) * 0.8);
+    // many of them would be a ball, and screens are wide
+    const [wide, high] = inner.length > 8 ? [1.5, 0.62] : [1, 1];
     const discs = new Map(
-      inner.map(({ key, size }) => [key, { ...(across.get(key) ?? { x: 0, y: 0 }), radius: radiusFor(size) }]),
+      inner.map(({ key, size }) => {
+        const { x, y } = across.get(key) ?? { x: 0, y: 0 };
+        return [key, { x: x * wide, y: y * high, radius: radiusFor(size) }];
+      }),
     );
     for (const [key, disc] of spreadDiscs(discs)) this.#discs.set(key, disc);
     for (const group of groups) if (group.kind !== 'namespace') this.#placeApart(group);
@@ -77,7 +82,7 @@ export class Places {
     const right = Math.max(0, ...namespaces.map((disc) => disc.x + disc.radius));
     const left = Math.min(0, ...namespaces.map((disc) => disc.x - disc.radius));
     const isRight = kind === 'external' || kind === 'unknown';
-    const x = isRight ? right + spacing * 3 + radius : left - spacing * 3 - radius;
+    const x = isRight ? right + spacing * 2 + radius : left - spacing * 2 - radius;
     const sameSide = [...this.#discs].filter(
       ([other]) => !other.startsWith('namespace:') && (other === 'external' || other === 'unknown') === isRight,
     );
@@ -119,13 +124,8 @@ export class Places {
       sized: false,
     });
     const inside = disc.radius - spacing * 0.55;
-    const farthest = Math.max(0.001, ...keys.map((key) => distanceOf(found.get(key))));
-    const scaled = new Map(
-      keys.map((key) => {
-        const { x, y } = found.get(key) ?? { x: 0, y: 0 };
-        return [key, { x: (x * inside) / farthest, y: (y * inside) / farthest }];
-      }),
-    );
+    const points = new Map(keys.map((key) => [key, found.get(key) ?? { x: 0, y: 0 }]));
+    const scaled = fitted(points, inside);
     const placed = keys.length === 1 ? scaled : spacedWithin(scaled, inside);
     for (const [key, { x, y }] of placed) {
       this.#points.set(key, keys.length === 1 ? { x: disc.x, y: disc.y } : { x: disc.x + x, y: disc.y + y });
@@ -178,8 +178,4 @@ function nearestFree(wish: Point, step: number, isFree: (point: Point) => boolea
     const point = { x: wish.x + x, y: wish.y + y };
     if (isFree(point) || i > 5000) return point;
   }
-}
-
-function distanceOf(point: Point | undefined): number {
-  return point === undefined ? 0 : Math.hypot(point.x, point.y);
 }

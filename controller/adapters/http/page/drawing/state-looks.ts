@@ -25,7 +25,7 @@ export const stateLooks: Readonly<Record<ConnectionState, StateLook>> = {
     pattern: 0,
     symbol: 0,
     glyph: '→',
-    width: 1.3,
+    width: 1.1,
   },
   enforced: {
     label: 'Enforced',

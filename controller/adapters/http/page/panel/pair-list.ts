@@ -34,7 +34,7 @@ export function pairList(
           el('span', { class: 'strong' }, printable(name)),
           el('span', { class: 'quiet' }, printable(attributes.ports)),
         ),
-        stateMark(attributes.state),
+        attributes.state === 'seen' ? el('span', { class: 'unseen' }, 'seen') : stateMark(attributes.state),
       ),
     );
   });

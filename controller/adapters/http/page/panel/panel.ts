@@ -28,7 +28,8 @@ export function showPanel(
     'Wide',
   );
   const back = el('button', { type: 'button', class: 'quiet-button back', onclick: () => goBack() }, '← Proposals');
-  const head = el('div', { class: 'panel-head' }, back, el('h2', { id: 'panel-title' }, 'Proposals'), wide);
+  const heading = el('h2', {}, 'Proposals');
+  const head = el('div', { class: 'panel-head' }, back, heading, wide);
   const body = el('div', { class: 'panel-body' });
   fill(panel, head, body);
   document.body.append(dialog.element);
@@ -47,14 +48,17 @@ export function showPanel(
       goBack();
   });
 
+  const retitle = (title: string) => {
+    heading.textContent = title;
+    heading.title = title;
+  };
   let shown: string | undefined;
   const show = (values: PageValues) => {
     const { selection } = values;
     const what = selection === undefined ? '' : JSON.stringify(selection);
     const title = panelTitle(values);
     back.hidden = selection === undefined;
-    const heading = panel.querySelector('#panel-title');
-    if (heading !== null) heading.textContent = title;
+    retitle(title);
     if (selection === undefined) {
       if (shown !== '') fill(body, list.element);
     } else if (selection.kind === 'edge') {
@@ -72,6 +76,7 @@ export function showPanel(
     shown = what;
   };
   state.watch(['selection', 'detail', 'displayed', 'overlay'], show);
+  state.watch(['proposals'], (values) => retitle(panelTitle(values)));
 }
 
 function contentOf(values: PageValues, control: PageControl, dialog: DecideDialog): HTMLElement {

@@ -1,6 +1,6 @@
 import type { ProposalDetail, ProposalEffect } from '../../../../view/proposal-shape.ts';
 import { el } from '../dom.ts';
-import { type Fate, fateOf, fateStates, fateWords } from '../drawing/effect-graph.ts';
+import { type Fate, fateOf, fateStates, fateWords, fates } from '../drawing/effect-graph.ts';
 import type { PageControl } from '../page-control.ts';
 import type { OverlayMode } from '../page-state.ts';
 import { printable } from '../printable.ts';
@@ -74,10 +74,10 @@ function summaryPart(proposal: ProposalDetail): HTMLElement {
 }
 
 const overlays: readonly { readonly mode: OverlayMode; readonly title: string }[] = [
-  { mode: 'off', title: 'What was seen' },
+  { mode: 'off', title: 'Seen' },
   { mode: 'before', title: 'Before' },
   { mode: 'after', title: 'After' },
-  { mode: 'both', title: 'What changes' },
+  { mode: 'both', title: 'Changes' },
 ];
 
 function overlaySwitch(overlay: OverlayMode, effect: ProposalEffect | undefined, control: PageControl): HTMLElement {
@@ -142,8 +142,6 @@ function rulesPart(proposal: ProposalDetail): HTMLElement {
   );
 }
 
-const fates: readonly Fate[] = ['opens', 'closes', 'stays', 'closes-unused', 'stays-denied', 'unknown'];
-
 function effectPart({ effect: words }: ProposalDetail, effect: ProposalEffect | undefined): HTMLElement {
   const counts = new Map<Fate, number>();
   for (const edge of effect?.edges ?? []) counts.set(fateOf(edge), (counts.get(fateOf(edge)) ?? 0) + 1);
@@ -152,7 +150,7 @@ function effectPart({ effect: words }: ProposalDetail, effect: ProposalEffect | 
     const count = counts.get(fate) ?? 0;
     return count === 0
       ? []
-      : [el('li', {}, stateSwatch(fateStates[fate]), el('span', {}, `${counted(count, 'pair')} ${fateWords[fate]}`))];
+      : [el('li', {}, stateSwatch(fateStates[fate]), el('span', {}, `${fateWords[fate]}: ${counted(count, 'pair')}`))];
   });
   return el(
     'div',

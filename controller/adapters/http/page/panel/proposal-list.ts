@@ -85,7 +85,7 @@ function proposalRow(proposal: ProposalSummary, index: number): HTMLElement {
   const missed = missing.length > 0 ? `missing: ${missing.map((item) => item.message).join('; ')}` : message;
   const facts = [
     closes === '-' || closes === '' ? '' : `closes ${closes}`,
-    coverage === '-' || coverage === '' ? '' : `coverage ${coverage}`,
+    state !== 'Learning' ? '' : `coverage ${coverage}`,
     heldBack === 0 ? '' : `${heldBack} held back`,
     overGrants === 'none' || overGrants === '' || overGrants === '-' ? '' : `over-grant: ${overGrants}`,
   ].filter((fact) => fact !== '');

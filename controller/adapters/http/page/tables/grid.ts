@@ -36,12 +36,17 @@ export class Grid<Item> {
     this.#head = el('div', { role: 'row', class: 'grid-row grid-head', 'aria-rowindex': 1 });
     const body = el('div', { role: 'rowgroup', class: 'grid-body' });
     const scroller = el('div', { class: 'grid-scroll' }, body);
+    const heads = el('div', { role: 'rowgroup', class: 'grid-heads' }, this.#head);
     this.element = el(
       'div',
       { role: 'grid', class: 'grid', 'aria-label': label, 'aria-colcount': columns.length },
-      el('div', { role: 'rowgroup', class: 'grid-heads' }, this.#head),
+      heads,
       scroller,
     );
+    // the heads stand above their columns also where a scrollbar takes space from them
+    new ResizeObserver(() => {
+      heads.style.paddingRight = `${scroller.offsetWidth - scroller.clientWidth}px`;
+    }).observe(scroller);
     this.#drawHead();
     this.#rows = new VirtualRows<Item>(scroller, body, {
       key,

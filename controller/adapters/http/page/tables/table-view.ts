@@ -10,11 +10,18 @@ import { PairTable } from './pair-table.ts';
 export function showTables(container: HTMLElement, state: PageState, control: PageControl): void {
   const pairs = new PairTable(state, control);
   const nodes = new NodeTable(state, control);
+  const facts = el('span', { class: 'quiet' });
   const bar = tabs('Tables', 'table', [
     { name: 'connections', title: 'Connections', content: pairs.element },
     { name: 'nodes', title: 'Workloads and others', content: nodes.element },
   ]);
-  fill(container, el('div', { class: 'tables-head' }, bar.element), ...bar.panels);
+  fill(container, el('div', { class: 'tables-head' }, bar.element, facts), ...bar.panels);
+  state.watch(['graphFacts'], ({ graphFacts }) => {
+    if (graphFacts === undefined) return;
+    const { connections, leftOut } = graphFacts;
+    const all = counted(connections + leftOut, 'connection');
+    facts.textContent = leftOut === 0 ? all : `${connections.toLocaleString('en')} of ${all}`;
+  });
   state.watch(['displayed'], () => {
     bar.title('connections', `Connections (${counted(pairs.count, 'pair')})`);
     bar.title('nodes', `Workloads and others (${nodes.count.toLocaleString('en')})`);
