@@ -1,10 +1,10 @@
-import type { Client } from '@grpc/grpc-js';
 import type { Clock, FlowBatch, FlowSource, SourcePosition } from '../../ports.ts';
 import { defaultFlowLimits, type FlowLimits } from '../flow-file/flow-limits.ts';
 import { parseGrpcAddress } from '../grpc/grpc-address.ts';
+import type { GrpcClient } from '../grpc/grpc-client.ts';
 import { GrpcError } from '../grpc/grpc-error.ts';
 import { openClient, type TlsFiles } from '../grpc/open-client.ts';
-import { serverStream } from '../grpc/server-stream.ts';
+import { type StreamMethod, serverStream } from '../grpc/server-stream.ts';
 import { unaryCall } from '../grpc/unary-call.ts';
 import {
   bucketS,
@@ -63,7 +63,7 @@ export function goldmaneSource(options: GoldmaneOptions): FlowSource {
 }
 
 interface ReadingParts {
-  readonly client: Client;
+  readonly client: GrpcClient;
   readonly server: string;
   readonly records: GoldmaneRecords;
   readonly clock: Clock;
@@ -106,7 +106,11 @@ class GoldmaneReading {
   async *follow(resumedS: number | undefined): AsyncGenerator<FlowBatch> {
     const { client, server, records, clock, silenceMs, signal } = this.#parts;
     const ended = new AbortController();
-    const method = { path: '/goldmane.Flows/Stream', deserialize: (bytes: Buffer) => bytes };
+    const method: StreamMethod<Buffer> = {
+      path: '/goldmane.Flows/Stream',
+      // a copy: the message is a part of a larger block
+      read: (bytes, start, end) => Buffer.from(bytes.subarray(start, end)),
+    };
     const request = encodeStreamRequest(resumedS === undefined ? 0 : resumedS + bucketS);
     const stream = serverStream(client, server, method, request, AbortSignal.any([signal, ended.signal]));
     let arrival = stream.next();

@@ -1,15 +1,15 @@
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { grpcStatus, grpcStatusName } from './grpc-status.ts';
 
 /** A call to a gRPC server that failed, in words; nobody else reads status codes. */
 export class GrpcError extends Error {
-  /** gRPC status, or undefined where no call was made. */
-  readonly status: status | undefined;
+  /** Of `grpcStatus`; undefined where no call was made. */
+  readonly status: number | undefined;
   /** False: asking again cannot help, as what is wrong is what we were told to do. */
   readonly retryable: boolean;
 
   constructor(
     message: string,
-    details: { readonly status?: status; readonly retryable?: boolean; readonly cause?: unknown } = {},
+    details: { readonly status?: number; readonly retryable?: boolean; readonly cause?: unknown } = {},
   ) {
     super(message, { cause: details.cause });
     this.name = 'GrpcError';
@@ -19,7 +19,7 @@ export class GrpcError extends Error {
 }
 
 interface Fault {
-  /** What the text of the library looks like; it gives no codes for what goes wrong below a call. */
+  /** What the error says, or its code. */
   readonly sign: RegExp;
   readonly words: string;
   readonly remedy: string;
@@ -60,7 +60,12 @@ const faults: readonly Fault[] = [
   { sign: /ENOENT/, words: 'there is no such socket', remedy: 'check the path, and that the server runs on this node' },
   { sign: /EACCES|EPERM/, words: 'we may not open it', remedy: 'give this process the right to write to the socket' },
   {
-    sign: /ENOTFOUND|Name resolution failed/,
+    sign: /ERR_HTTP2_ERROR|Protocol error/,
+    words: 'it does not speak HTTP/2 as gRPC does',
+    remedy: 'check that the address is the right port of the right server',
+  },
+  {
+    sign: /ENOTFOUND|EAI_AGAIN/,
     words: 'its name cannot be resolved',
     remedy: 'check the host name, and DNS',
   },
@@ -71,47 +76,60 @@ const faults: readonly Fault[] = [
     remedy: 'check the address, and that no policy blocks the way',
   },
   {
-    sign: /ECONNRESET|socket hang up|socket disconnected|EPIPE|Connection dropped|Connection closed|Failed to connect|GOAWAY|RST_STREAM|Stream refused/i,
+    sign: /ECONNRESET|socket hang up|socket disconnected|EPIPE|connection closed|ERR_HTTP2_/i,
     words: 'it closed the connection',
     remedy: `if this repeats, ${notTlsRemedy}; ${clientRemedy}`,
   },
 ];
 
+/** How a call ended. */
+export interface CallStatus {
+  /** Of `grpcStatus`. */
+  readonly code: number;
+  readonly details: string;
+}
+
 /** What a failed call means. `server` names it for people: `Hubble at relay:4245`. */
-export function errorOfCall(server: string, error: ServiceError): GrpcError {
-  const { code, details } = error;
+export function errorOfCall(server: string, { code, details }: CallStatus): GrpcError {
   const said = details === '' ? '' : ` (${shortened(details)})`;
-  const make = (words: string) => new GrpcError(`${server}: ${words}`, { status: code, cause: error });
+  const make = (words: string) => new GrpcError(`${server}: ${words}`, { status: code });
   switch (code) {
-    case status.UNAUTHENTICATED:
+    case grpcStatus.UNAUTHENTICATED:
       return make(`it does not know who we are${said}; give a certificate or token that it accepts`);
-    case status.PERMISSION_DENIED:
+    case grpcStatus.PERMISSION_DENIED:
       return make(`it does not let us read${said}; give this client the right to it`);
-    case status.UNIMPLEMENTED:
+    case grpcStatus.UNIMPLEMENTED:
       return make(`it does not offer this service${said}; check that the address is the right server's`);
-    case status.DEADLINE_EXCEEDED:
+    case grpcStatus.DEADLINE_EXCEEDED:
       return make(`it did not answer in time${said}; check that no policy blocks the way`);
-    case status.RESOURCE_EXHAUSTED:
+    case grpcStatus.RESOURCE_EXHAUSTED:
       return make(`it or we reached a limit${said}; see its log`);
-    default: {
-      const fault = faults.find(({ sign }) => sign.test(details));
-      if (fault !== undefined) return make(`${fault.words}${said}; ${fault.remedy}`);
-      const words = code === status.UNAVAILABLE ? 'it is not available' : `the call failed with ${status[code]}`;
-      return make(`${words}${said}; see its log`);
-    }
+    case grpcStatus.UNAVAILABLE:
+      return make(`it is not available${said}; see its log`);
+    default:
+      return make(`the call failed with ${grpcStatusName(code)}${said}; see its log`);
   }
 }
 
-/** The library's sentence without its frame and its stamp of time. */
+/** What a connection that was not made, or broke, means. */
+export function errorOfConnection(server: string, error: Error): GrpcError {
+  // a name with several addresses
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const cause = first instanceof Error ? first : error;
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const text = `${code} ${cause.message}`;
+  const said = shortened(cause.message || code);
+  const fault = faults.find(({ sign }) => sign.test(text));
+  const words = fault === undefined ? `it cannot be reached (${said})` : `${fault.words} (${said}); ${fault.remedy}`;
+  return new GrpcError(`${server}: ${words}`, { status: grpcStatus.UNAVAILABLE, cause: error });
+}
+
+/** The sentence of an error without the places in the source of OpenSSL, and without advice for programmers. */
 function shortened(details: string): string {
   const text = details
-    .replace(/^No connection established\. Last error: /, '')
-    .replace(/\. Resolution note: .*$/s, '')
-    .replace(/^\w*Error(?: \[\w+\])?: /, '')
-    // OpenSSL: thread, code, library and function before the reason, the place in its source after it
+    // thread, code, library and function before the reason, file and line after it
     .replace(/^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):.*$/s, '$1')
     .replace(/; if the root CA is installed locally.*$/s, '')
-    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, '')
     .replaceAll(/\p{Cc}+/gu, ' ')
     .trim();
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;

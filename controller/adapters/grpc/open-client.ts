@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { type ChannelOptions, Client, credentials } from '@grpc/grpc-js';
+import { connect as connectPlain, isIP } from 'node:net';
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  connect as connectTls,
+  createSecureContext,
+  type PeerCertificate,
+} from 'node:tls';
 import type { GrpcAddress } from './grpc-address.ts';
+import { GrpcClient } from './grpc-client.ts';
 import { GrpcError } from './grpc-error.ts';
 
 /** Files in PEM, read anew for each connection, because certificates are rotated. */
@@ -22,59 +28,35 @@ export interface ClientOptions {
   readonly maxMessageBytes?: number;
 }
 
-/** Servers in Go take pings more often than every five minutes for abuse and close the connection. */
-const keepaliveMs = 310_000;
-const keepaliveTimeoutMs = 20_000;
-const windowBytes = 1024 * 1024;
-/** Said in the handshake in place of an address, which may not be said there. */
-const addressPlaceholder = 'ip-address.invalid';
-
 /**
- * A client with a connection of its own, made with the first call; `close()` ends it. `server` names it in messages.
- * Rejects with a GrpcError.
+ * A client with a connection of its own, which is made with its first call. `server` names it in messages. Rejects with a
+ * GrpcError.
  */
 export async function openClient(
   server: string,
   address: GrpcAddress,
-  { tls, maxMessageBytes = 16 * 1024 * 1024 }: ClientOptions = {},
-): Promise<Client> {
-  const channelCredentials = address.isTls
-    ? await tlsCredentials(server, wantedName(address, tls), tls ?? {})
-    : plainCredentials(server, address, tls ?? {});
-  const options: ChannelOptions = {
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.keepalive_time_ms': keepaliveMs,
-    'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
-    'grpc-node.flow_control_window': windowBytes,
-    // or another client of this process would keep the connection, and the files that it was made with, alive
-    'grpc.use_local_subchannel_pool': 1,
-    // the caller reconnects and tells people; a stream that is resumed behind its back loses flows
-    'grpc.enable_retries': 0,
-    ...(address.isTls && nameOptions(address, tls)),
+  { tls = {}, maxMessageBytes = 16 * 1024 * 1024 }: ClientOptions = {},
+): Promise<GrpcClient> {
+  const { serverName } = tls;
+  const name = serverName ?? address.host;
+  const socket = address.isTls ? await tlsOptions(server, name, tls) : undefined;
+  if (socket === undefined) refuseTls(server, address, tls);
+  const authority = serverName ?? (address.host === '' ? 'localhost' : address.hostPort);
+  const connect = () => {
+    const to = address.path === undefined ? { host: address.host, port: address.port } : { path: address.path };
+    return socket === undefined ? connectPlain(to) : connectTls({ ...to, ...socket });
   };
-  return new Client(address.target, channelCredentials, options);
+  return new GrpcClient({ server, authority, connect, maxMessageBytes, isTls: address.isTls });
 }
 
-function plainCredentials(server: string, { text }: GrpcAddress, { ca, cert, key, serverName }: TlsFiles) {
-  if ([ca, cert, key, serverName].every((setting) => setting === undefined)) return credentials.createInsecure();
+function refuseTls(server: string, { text }: GrpcAddress, { ca, cert, key, serverName }: TlsFiles): void {
+  if ([ca, cert, key, serverName].every((setting) => setting === undefined)) return;
   const remedy = text.startsWith('unix:') ? 'leave them out for a socket' : `write tls://${text}, or leave them out`;
   const message = `${server}: settings for TLS are given, and the address is without TLS; ${remedy}`;
   throw new GrpcError(message, { retryable: false });
 }
 
-function wantedName({ host }: GrpcAddress, tls: TlsFiles | undefined): string {
-  return tls?.serverName ?? host;
-}
-
-function nameOptions(address: GrpcAddress, tls: TlsFiles | undefined): ChannelOptions {
-  const name = wantedName(address, tls);
-  return {
-    'grpc.ssl_target_name_override': isIP(name) === 0 ? name : addressPlaceholder,
-    ...(tls?.serverName !== undefined && { 'grpc.default_authority': tls.serverName }),
-  };
-}
-
-async function tlsCredentials(server: string, name: string, { ca, cert, key }: TlsFiles) {
+async function tlsOptions(server: string, name: string, { ca, cert, key }: TlsFiles): Promise<ConnectionOptions> {
   if ((cert === undefined) !== (key === undefined)) {
     const message = `${server}: a client certificate needs both its file and the file of its key`;
     throw new GrpcError(message, { retryable: false });
@@ -85,9 +67,17 @@ async function tlsCredentials(server: string, name: string, { ca, cert, key }: T
     pem(server, "our certificate's key", key),
   ]);
   try {
-    return credentials.createSsl(authorities, privateKey, certificate, {
-      checkServerIdentity: (_, presented: PeerCertificate) => wrongName(name, presented),
-    });
+    return {
+      secureContext: createSecureContext({
+        ...(authorities !== undefined && { ca: authorities }),
+        ...(certificate !== undefined && { cert: certificate }),
+        ...(privateKey !== undefined && { key: privateKey }),
+      }),
+      ALPNProtocols: ['h2'],
+      // an address may not be said in the handshake
+      servername: isIP(name) === 0 ? name : '',
+      checkServerIdentity: (_, presented) => wrongName(name, presented),
+    };
   } catch (error) {
     const message = `${server}: ${[ca, cert, key].filter(Boolean).join(', ')} cannot be used (${(error as Error).message}); a PEM certificate and the key that belongs to it are wanted`;
     throw new GrpcError(message, { cause: error });
@@ -100,8 +90,8 @@ function wrongName(name: string, presented: PeerCertificate): Error | undefined 
   return error;
 }
 
-async function pem(server: string, what: string, path: string | undefined): Promise<Buffer | null> {
-  if (path === undefined) return null;
+async function pem(server: string, what: string, path: string | undefined): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined;
   try {
     const bytes = await readFile(path);
     if (bytes.includes('-----BEGIN ')) return bytes;

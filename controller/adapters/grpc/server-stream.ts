@@ -1,12 +1,18 @@
-import { type Client, connectivityState, type ServiceError, status } from '@grpc/grpc-js';
-import { errorOfCall, GrpcError } from './grpc-error.ts';
+import type { GrpcCall } from './grpc-call.ts';
+import type { GrpcClient } from './grpc-client.ts';
+import { GrpcError } from './grpc-error.ts';
+import { grpcStatus } from './grpc-status.ts';
+import { unaryCall } from './unary-call.ts';
 
 /** A method that answers one request with a stream. */
 export interface StreamMethod<Message> {
   /** `/package.Service/Method` */
   readonly path: string;
-  /** Must not throw: that ends the whole stream. */
-  readonly deserialize: (bytes: Buffer) => Message;
+  /**
+   * Reads a message that lies there in these bytes; they are a part of a larger block, of which nothing may be kept. Must
+   * not throw.
+   */
+  readonly read: (bytes: Buffer, start: number, end: number) => Message;
 }
 
 export interface StreamOptions {
@@ -28,9 +34,9 @@ export interface StreamOptions {
  * quietly when aborted; otherwise throws a GrpcError. `server` names it in messages. The client stays open.
  */
 export async function* serverStream<Message>(
-  client: Client,
+  client: GrpcClient,
   server: string,
-  { path, deserialize }: StreamMethod<Message>,
+  { path, read }: StreamMethod<Message>,
   request: Buffer,
   signal: AbortSignal,
   options: StreamOptions = {},
@@ -41,42 +47,38 @@ export async function* serverStream<Message>(
   let waiting: Message[] = [];
   let bytes = 0;
   let isOver = false;
-  let failure: GrpcError | undefined;
+  let failure: Error | undefined;
   let isHeard = false;
   let wake: (() => void) | undefined;
-  const end = (error: GrpcError | undefined) => {
+  let call: GrpcCall | undefined;
+  const end = (error: Error | undefined) => {
     if (!isOver) failure = error;
     isOver = true;
     wake?.();
   };
-  const call = client.makeServerStreamRequest(
-    path,
-    (sent: Buffer) => sent,
-    (received: Buffer) => {
-      bytes += received.length;
-      return deserialize(received);
+  const calling = client.call(path, request, {
+    onMessage: (block, start, finish) => {
+      waiting.push(read(block, start, finish));
+      isHeard = true;
+      bytes += finish - start;
+      if (waiting.length >= mostWaiting || bytes >= mostWaitingBytes) call?.pause();
+      wake?.();
     },
-    request,
-  );
-  call.on('data', (message: Message) => {
-    waiting.push(message);
-    isHeard = true;
-    if (waiting.length >= mostWaiting || bytes >= mostWaitingBytes) call.pause();
-    wake?.();
+    onEnd: end,
   });
-  call.on('error', (error: ServiceError) => end(errorOfCall(server, error)));
-  call.on('end', () => end(undefined));
+  const connecting = setTimeout(() => {
+    if (call === undefined) end(silent(server, `no connection was made in ${connectMs / 1000} s`));
+  }, connectMs);
+  calling.then((made) => {
+    call = made;
+    if (isOver) made.cancel();
+  }, end);
   const abort = () => end(undefined);
   signal.addEventListener('abort', abort, { once: true });
-  const connecting = setTimeout(() => {
-    // a server that refuses is told by the call itself, sooner and with the reason
-    const isReady = client.getChannel().getConnectivityState(false) === connectivityState.READY;
-    if (!isReady) end(silent(server, `no connection was made in ${connectMs / 1000} s`));
-  }, connectMs);
   const pulse = setInterval(() => {
-    const isSilent = !isHeard && !call.isPaused();
+    const isSilent = call !== undefined && !isHeard && !call.isPaused;
     isHeard = false;
-    if (isSilent) askForLife(client, answerMs, () => end(silent(server, `no sign of life for ${silenceMs / 1000} s`)));
+    if (isSilent) void askForLife(client, server, answerMs, signal).catch(end);
   }, silenceMs);
   try {
     while (!signal.aborted) {
@@ -84,7 +86,7 @@ export async function* serverStream<Message>(
         const arrived = waiting;
         waiting = [];
         bytes = 0;
-        if (call.isPaused()) call.resume();
+        if (call?.isPaused === true) call.resume();
         yield arrived;
       } else if (isOver) {
         if (failure !== undefined) throw failure;
@@ -99,23 +101,28 @@ export async function* serverStream<Message>(
       }
     }
   } finally {
+    isOver = true;
     clearTimeout(connecting);
     clearInterval(pulse);
     signal.removeEventListener('abort', abort);
-    call.cancel();
+    call?.cancel();
   }
 }
 
-/** Any answer will do, also that it has no such service: a machine that is gone gives none, and its socket tells nothing. */
-function askForLife(client: Client, answerMs: number, onDead: () => void): void {
-  const same = (bytes: Buffer) => bytes;
-  const options = { deadline: Date.now() + answerMs };
-  client.makeUnaryRequest('/grpc.health.v1.Health/Check', same, same, Buffer.alloc(0), options, (error) => {
-    if (error?.code === status.DEADLINE_EXCEEDED) onDead();
-  });
+/**
+ * Rejects when nothing at all comes back: a machine that is gone gives no answer, and its socket tells nothing. Any answer
+ * will do, also that it has no such service.
+ */
+async function askForLife(client: GrpcClient, server: string, answerMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await unaryCall(client, server, '/grpc.health.v1.Health/Check', Buffer.alloc(0), signal, answerMs);
+  } catch (error) {
+    if (!(error instanceof GrpcError)) throw error;
+    if (error.status === grpcStatus.DEADLINE_EXCEEDED) throw silent(server, `no sign of life in ${answerMs / 1000} s`);
+  }
 }
 
 function silent(server: string, what: string): GrpcError {
   const message = `${server}: it did not answer (${what}); check that it runs and that no policy blocks the way`;
-  return new GrpcError(message, { status: status.UNAVAILABLE });
+  return new GrpcError(message, { status: grpcStatus.UNAVAILABLE });
 }

@@ -4,7 +4,7 @@ import { defaultFlowLimits, type FlowLimits } from '../flow-file/flow-limits.ts'
 import { parseGrpcAddress } from '../grpc/grpc-address.ts';
 import { GrpcError } from '../grpc/grpc-error.ts';
 import { openClient, type TlsFiles } from '../grpc/open-client.ts';
-import { serverStream } from '../grpc/server-stream.ts';
+import { type StreamMethod, serverStream } from '../grpc/server-stream.ts';
 import { encodeGetFlows, getFlowsPath } from './get-flows-request.ts';
 import type { HubbleMessage } from './hubble-message.ts';
 import { ReadEvents } from './read-events.ts';
@@ -35,6 +35,8 @@ class HubbleSource implements FlowSource {
   readonly name: string;
   readonly #options: HubbleSourceOptions;
   readonly #read: ReadEvents;
+  /** It is not known where reading was. */
+  #isLost = false;
   readonly #reader: ResponseReader;
   /** Nodes that the relay said it does not read. */
   readonly #away = new Set<string>();
@@ -43,7 +45,13 @@ class HubbleSource implements FlowSource {
   constructor(options: HubbleSourceOptions) {
     this.name = `Hubble at ${options.address}`;
     this.#options = options;
-    this.#read = new ReadEvents(options.position);
+    try {
+      this.#read = new ReadEvents(options.position);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.#read = new ReadEvents();
+      this.#isLost = true;
+    }
     this.#reader = new ResponseReader(options.limits ?? defaultFlowLimits);
   }
 
@@ -60,7 +68,10 @@ class HubbleSource implements FlowSource {
         const holdMs = await askHoldMs(client, this.name, signal);
         this.#read.resume(sinceUs, holdMs, clock.now());
       }
-      const method = { path: getFlowsPath, deserialize: (bytes: Buffer) => this.#reader.read(bytes) };
+      const method: StreamMethod<HubbleMessage> = {
+        path: getFlowsPath,
+        read: (bytes, start, end) => this.#reader.read(bytes, start, end),
+      };
       const request = encodeGetFlows({ sinceUs, replies });
       for await (const messages of serverStream(client, this.name, method, request, signal)) {
         yield this.#batch(messages);
@@ -77,6 +88,8 @@ class HubbleSource implements FlowSource {
     const losses: FlowLoss[] = [];
     const rejected: RejectedRecord[] = [];
     let skipped = 0;
+    if (this.#isLost) losses.push({ timeMs: nowMs, source: 'hubble', node: '', events: undefined, kind: 'lost' });
+    this.#isLost = false;
     for (const message of messages) {
       this.#messages++;
       switch (message.kind) {

@@ -33,13 +33,14 @@ export class ResponseReader {
     this.#peers = new KnownPeers(limits);
   }
 
-  read(bytes: Buffer): HubbleMessage {
+  /** The message that lies there in these bytes, of which nothing is kept. */
+  read(bytes: Buffer, start = 0, end: number = bytes.length): HubbleMessage {
     const cursor = this.#cursor;
     cursor.bytes = bytes;
-    cursor.goTo(0, bytes.length);
+    cursor.goTo(start, end);
     try {
-      if (bytes.length > this.#limits.lineBytes) {
-        throw new UnusableRecord(`${bytes.length} bytes, more than ${this.#limits.lineBytes} (limit: lineBytes)`);
+      if (end - start > this.#limits.lineBytes) {
+        throw new UnusableRecord(`${end - start} bytes, more than ${this.#limits.lineBytes} (limit: lineBytes)`);
       }
       return this.#response(cursor);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Client } from '@grpc/grpc-js';
+import type { GrpcClient } from '../grpc/grpc-client.ts';
 import { GrpcError } from '../grpc/grpc-error.ts';
 import { unaryCall } from '../grpc/unary-call.ts';
 import { serverStatusPath } from './get-flows-request.ts';
@@ -12,7 +12,7 @@ const answerMs = 5_000;
  * For how long the server remembers flows, at the pace of its last minute; a relay speaks for all of its nodes together.
  * Rejects with a GrpcError only where asking for flows would too.
  */
-export async function askHoldMs(client: Client, server: string, signal: AbortSignal): Promise<number> {
+export async function askHoldMs(client: GrpcClient, server: string, signal: AbortSignal): Promise<number> {
   try {
     return holdMsOf(await unaryCall(client, server, serverStatusPath, Buffer.alloc(0), signal, answerMs));
   } catch (error) {

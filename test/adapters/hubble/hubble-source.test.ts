@@ -269,8 +269,16 @@ test('addresses that nobody knows are told as addresses', async (t) => {
   });
 });
 
-test('a position that is none is an error when the source is made', (t) => {
+test('a position that nobody can read is not where reading goes on, and what is missing then is a loss', async (t) => {
   for (const position of ['', '{}', '{"version":9}', 'nonsense']) {
-    t.throws(() => hubbleSource({ address: 'relay:80', position, clock: systemClock }), { instanceOf: SyntaxError });
+    const server = await serve(t);
+    server.report(new HubbleRecords().next('node-a'));
+    const reading = await read(server, { position });
+    server.report(new HubbleRecords().next('node-a'));
+    await reading.until(({ flows }) => flows.length > 0);
+    await reading.stop();
+    t.is(reading.flows.length, 1);
+    t.is(reading.losses.length, 1);
+    t.like(reading.losses[0], { node: '', kind: 'lost', events: undefined });
   }
 });
