@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { bench as connectivity } from './connectivity.ts';
+import { bench as conntrack } from './conntrack.ts';
 import { bench as controller } from './controller.ts';
 import { bench as graphMemory } from './graph-memory.ts';
 import { bench as hubbleStream } from './hubble-stream.ts';
+import { bench as http } from './http.ts';
 import { bench as ingest } from './ingest.ts';
 import { bench as liveInventory } from './live-inventory.ts';
 import { type Bench, table } from './measure.ts';
@@ -12,12 +14,14 @@ import { bench as synthesis } from './synthesis.ts';
 const benches: readonly Bench[] = [
   ingest,
   hubbleStream,
+  conntrack,
   graphMemory,
   liveInventory,
   connectivity,
   quality,
   synthesis,
   controller,
+  http,
 ];
 
 /** Runs the benchmarks that the command line names, or all of them, each in a process of its own. */
