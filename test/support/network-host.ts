@@ -90,6 +90,11 @@ export class NetworkHost {
     return host;
   }
 
+  /** Of the process in it. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Servers on these ports of all addresses, until the end. */
   async listen(tcp: readonly number[], udp: readonly number[]): Promise<void> {
     await this.#ask({ do: 'listen', tcp, udp, addresses: this.#addresses });

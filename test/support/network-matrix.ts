@@ -22,6 +22,8 @@ export interface Attempt {
   readonly protocol: 'TCP' | 'UDP';
   readonly port: number;
   readonly family: 'IPv4' | 'IPv6';
+  /** The Service's address and port that are tried, where `to` is one of several behind it, and `port` its own. */
+  readonly service?: readonly [address: string, port: number];
 }
 
 /** Whether an attempt has to get through, and whose word that is. */
@@ -97,17 +99,19 @@ export function tellDiscrepancies(parties: readonly Party[], discrepancies: read
     ),
   ];
   const lines = discrepancies.slice(0, listed).map(({ attempt, expected, happened }) => {
-    const { from, to, protocol, port, family } = attempt;
+    const { from, to, protocol, port, family, service } = attempt;
+    const way = service === undefined ? family : `${family} by ${service.join(' port ')}`;
     const wanted = `${expected.open ? outcomeOf(attempt) : 'blocked'} (${expected.because})`;
-    return `${from.name} > ${to.name} ${protocol}/${port} ${family}: expected ${wanted}, happened: ${happened}`;
+    return `${from.name} > ${to.name} ${protocol}/${port} ${way}: expected ${wanted}, happened: ${happened}`;
   });
   const more = discrepancies.length > listed ? [`and ${discrepancies.length - listed} more`] : [];
   return [`${discrepancies.length} went another way than expected`, ...grid, ...lines, ...more].join('\n');
 }
 
-function probeOf({ from, to, protocol, port, family }: Attempt) {
-  const [source, address] = family === 'IPv4' ? [from.ipv4, to.ipv4] : [from.ipv6, to.ipv6];
-  return { protocol, port, address, ...(from.kind === 'outside' ? { from: source } : {}) };
+function probeOf({ from, to, protocol, port, family, service }: Attempt) {
+  const [source, own] = family === 'IPv4' ? [from.ipv4, to.ipv4] : [from.ipv6, to.ipv6];
+  const [address, tried] = service ?? [own, port];
+  return { protocol, port: tried, address, ...(from.kind === 'outside' ? { from: source } : {}) };
 }
 
 function outcomeOf({ to, protocol, port }: Attempt): string {
