@@ -74,6 +74,24 @@ export const problemCodes = {
     means: 'Another process has the file with the stored evidence open.',
     fix: 'Stop the other one, or give each its own file.',
   },
+  EvidenceUnreachable: {
+    means: 'The server with the stored evidence does not answer, or not yet.',
+    fix: 'Check the address (--redis), the network and the server; nanoseg goes on by itself as soon as it answers.',
+  },
+  EvidenceNotPermitted: {
+    means: 'The server with the stored evidence does not let nanoseg in, or not do what it needs to.',
+    fix: 'Check the user, the password file, the certificates and the rights of the user (docs/redis.md lists them).',
+  },
+  EvidenceUnwritable: {
+    means:
+      'The server with the stored evidence takes no writes now, or may throw evidence away. Nothing is lost while nanoseg runs.',
+    fix: 'Read the reason: memory (maxmemory), a replica in the place of a master, a full disk of the server, maxmemory-policy (docs/redis.md).',
+  },
+  EvidenceLost: {
+    means:
+      'The server does not have evidence any more that it had: it was restarted without persistence, emptied, or a replica took over that lagged behind. The controller that runs writes all that it knows there again.',
+    fix: 'Nothing, where it is said once; else look at the persistence of the server (docs/redis.md).',
+  },
   EvidenceBinsDiffer: {
     means: 'The stored evidence was gathered in time bins of another width than learning.bin of the profile asks for.',
     fix: 'Set learning.bin of the cluster profile back, or move the file away to start to learn anew.',
@@ -211,8 +229,8 @@ export const problemCodes = {
   },
   ConntrackBypassed: {
     means:
-      'Traffic of pods passes by the kernel, as it does with the eBPF datapath of Cilium, so that connection tracking has none of it. The node counts as not observed.',
-    fix: 'Use Hubble (--hubble) in place of the agent.',
+      'Traffic of pods passes by the kernel, as it does with the eBPF datapaths of Cilium and Calico, so that connection tracking has none of it. The node counts as not observed.',
+    fix: 'Use Hubble (--hubble) or Goldmane (--goldmane) in place of the agent.',
   },
   ConntrackEventsOff: {
     means:

@@ -12,8 +12,8 @@ export interface TrackingFacts {
   readonly loose: number | undefined;
   /** Packets that were passed on, of both families. */
   readonly forwarded: number;
-  /** Packets on interfaces of Cilium; undefined: there is none. */
-  readonly ciliumPackets: number | undefined;
+  /** Packets on interfaces of pods with an eBPF datapath; undefined: there is none. */
+  readonly bypassingPackets: number | undefined;
   /** Bridges with two members or more, whose packets the kernel does not show to connection tracking. */
   readonly unseenBridges: readonly string[];
 }
@@ -36,7 +36,7 @@ export async function readTrackingFacts(): Promise<TrackingFacts> {
     events,
     loose,
     forwarded: forwardedPackets(snmp, snmp6),
-    ciliumPackets: ciliumPackets(interfaces),
+    bypassingPackets: bypassingPackets(interfaces),
     unseenBridges: await unseenBridges(interfaceLines(interfaces).map(({ name }) => name)),
   };
 }
@@ -51,7 +51,7 @@ export interface SeenEntries {
 /** Passed on without any being tracked: fewer may be the last of a connection that has just been forgotten. */
 const untrackedPackets = 100;
 /** Enough for connections of pods to be among them, and not only the kubelet's probes. */
-const bypassingPackets = 1_000;
+const bypassedPackets = 1_000;
 const nearlyFull = 0.9;
 
 /** What of it a person should know; `blind`: the node is not observed. */
@@ -99,9 +99,9 @@ function blindingFinding(now: TrackingFacts, before: TrackingFacts, seen: SeenEn
   if (now.count === 0 && seen.all === 0 && passed >= untrackedPackets) {
     return finding('ConntrackOff', `${passed} packets passed, and none of them is tracked`, 'nf_conntrack_count');
   }
-  const beside = (now.ciliumPackets ?? 0) - (before.ciliumPackets ?? 0);
-  if (beside >= bypassingPackets && seen.forwarded === 0) {
-    const message = `${beside} packets passed interfaces of Cilium, and no connection of a pod is tracked`;
+  const beside = (now.bypassingPackets ?? 0) - (before.bypassingPackets ?? 0);
+  if (beside >= bypassedPackets && seen.forwarded === 0) {
+    const message = `${beside} packets passed an eBPF datapath of the network plugin, and no connection of a pod is tracked`;
     return problem('ConntrackBypassed', message);
   }
   return undefined;
@@ -123,9 +123,11 @@ export function forwardedPackets(snmp: string, snmp6: string): number {
   return (v4 || 0) + v6;
 }
 
-/** Both directions of the interfaces that Cilium makes, of which each pod has one. */
-export function ciliumPackets(interfaces: string): number | undefined {
-  const own = interfaceLines(interfaces).filter(({ name }) => /^(?:cilium_|lxc)/.test(name));
+/** Both directions of the interfaces of pods, where Cilium makes them, or Calico with its eBPF datapath. */
+export function bypassingPackets(interfaces: string): number | undefined {
+  const all = interfaceLines(interfaces);
+  const isCalico = all.some(({ name }) => /^bpf(?:in|out)\.cali$/.test(name));
+  const own = all.filter(({ name }) => (isCalico ? /^cali/ : /^(?:cilium_|lxc)/).test(name));
   return own.length === 0 ? undefined : own.reduce((sum, { packets }) => sum + packets, 0);
 }
 

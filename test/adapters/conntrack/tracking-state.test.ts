@@ -1,7 +1,7 @@
 import test from 'ava';
 import { parseDropped } from '../../../controller/adapters/conntrack/dropped-events.ts';
 import {
-  ciliumPackets,
+  bypassingPackets,
   forwardedPackets,
   judgeTracking,
   type TrackingFacts,
@@ -14,7 +14,7 @@ const fine: TrackingFacts = {
   events: 2,
   loose: 1,
   forwarded: 5_000,
-  ciliumPackets: undefined,
+  bypassingPackets: undefined,
   unseenBridges: [],
 };
 const traffic = { all: 50, forwarded: 20 };
@@ -40,12 +40,12 @@ test('a kernel that tells of nothing makes a node blind whatever else it says', 
   t.deepEqual(verdict({ events: 0 }), { codes: ['ConntrackEventsOff'], blind: true });
 });
 
-test('with Cilium a node is blind when its packets go by and no connection of a pod is tracked', (t) => {
+test('with an eBPF datapath a node is blind when its packets go by and no connection of a pod is tracked', (t) => {
   const host = { all: 50, forwarded: 0 };
-  const before = { ciliumPackets: 1_000 };
-  t.deepEqual(verdict({ ciliumPackets: 9_000 }, host, before), { codes: ['ConntrackBypassed'], blind: true });
-  t.deepEqual(verdict({ ciliumPackets: 9_000 }, traffic, before), { codes: [], blind: false });
-  t.deepEqual(verdict({ ciliumPackets: 1_500 }, host, before), { codes: [], blind: false });
+  const before = { bypassingPackets: 1_000 };
+  t.deepEqual(verdict({ bypassingPackets: 9_000 }, host, before), { codes: ['ConntrackBypassed'], blind: true });
+  t.deepEqual(verdict({ bypassingPackets: 9_000 }, traffic, before), { codes: [], blind: false });
+  t.deepEqual(verdict({ bypassingPackets: 1_500 }, host, before), { codes: [], blind: false });
 });
 
 test('settings that hide a part are named and do not make a node blind', (t) => {
@@ -62,8 +62,10 @@ test("the kernel's counters are read by their names", (t) => {
   const heading =
     'Inter-|   Receive  |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs\n';
   const line = (name: string, received: number, sent: number) => `  ${name}: 1 ${received} 0 0 0 0 0 0 2 ${sent} 0\n`;
-  t.is(ciliumPackets(heading + line('eth0', 5, 5)), undefined);
-  t.is(ciliumPackets(heading + line('eth0', 5, 5) + line('cilium_host', 1, 2) + line('lxc12ab', 3, 4)), 10);
+  t.is(bypassingPackets(heading + line('eth0', 5, 5)), undefined);
+  t.is(bypassingPackets(heading + line('eth0', 5, 5) + line('cilium_host', 1, 2) + line('lxc12ab', 3, 4)), 10);
+  t.is(bypassingPackets(heading + line('cali12ab', 3, 4)), undefined, 'Calico without eBPF is tracked');
+  t.is(bypassingPackets(heading + line('cali12ab', 3, 4) + line('bpfin.cali', 9, 9)), 7);
 });
 
 test('drops are those of the socket with the port, in whatever column they stand', (t) => {
