@@ -22,7 +22,10 @@ export function statusPage(status: OperationStatus): string {
       ]),
     ),
     ...claimedIn(namespaces),
-    ...sources.map(({ name, state, message }) => ['flows', `${name} ${state.toLowerCase()}: ${message}`]),
+    ...sources.map(({ name, state, message }) => [
+      'flows',
+      `${name} ${state.toLowerCase()}: ${withoutName(message, name)}`,
+    ]),
     ['pods', totals(namespaces)],
   ];
   const open = namespaces.flatMap(({ namespace, coverage }) =>
@@ -98,4 +101,9 @@ function whose(open: PodCoverage['open'][number] | NamespaceCoverage['open'][num
   const names = open.workloads.slice(0, named).map((workload) => workload.slice(workload.indexOf('/') + 1));
   const rest = open.workloads.length - names.length;
   return `, of ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+/** Many messages begin with what they are about. */
+function withoutName(message: string, name: string): string {
+  return message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
 }
