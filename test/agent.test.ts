@@ -67,7 +67,7 @@ networkTest(
     await eventually(() => written.err.includes('observing'), 'it has started');
     const probe = async (path: string): Promise<string> => {
       const script = `fetch('http://127.0.0.1:9791${path}').then(async (r) => console.log(r.status, await r.text()), (e) => console.log(e.message))`;
-      const asked = spawn('ip', ['netns', 'exec', node.namespace, process.execPath, '-e', script]);
+      const asked = spawn('/usr/sbin/ip', ['netns', 'exec', node.namespace, process.execPath, '-e', script]);
       let text = '';
       asked.stdout.on('data', (part) => (text += part));
       await once(asked, 'exit');

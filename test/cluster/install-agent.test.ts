@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { load, loadAll } from 'js-yaml';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
+import { eventually } from '../support/recording-sink.ts';
 import { installDirectory, installManifests, type Manifest } from '../support/install-for-test.ts';
 
 const api = kubeApiOfFile();
@@ -42,7 +43,8 @@ clusterTest('the agent may deliver flows, and nothing else', async (t) => {
   const items = [...base, ...(await manifestsOf('agent.yaml'))];
   const applied = await api().kubectlApply('admin', JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   t.is(applied.code, 0, applied.err);
-  t.true(await may({ nonResourceAttributes: { path: '/v1/flows', verb: 'post' } }));
+  // the server learns of a new binding a moment after it has stored it
+  await eventually(() => may({ nonResourceAttributes: { path: '/v1/flows', verb: 'post' } }), 'it may deliver flows');
   t.false(await may({ nonResourceAttributes: { path: '/v1/flows', verb: 'get' } }));
   t.false(await may({ nonResourceAttributes: { path: '/metrics', verb: 'get' } }));
   for (const [group, resource] of [

@@ -27,8 +27,8 @@ export function aggregatedSource(source: FlowSource, options: AggregatedSourceOp
       reading.catch(() => undefined);
       try {
         while (!running.aborted) {
-          const untilMs = (Math.floor(clock.now() / intervalMs) + 1) * intervalMs;
-          await clock.sleep(untilMs - clock.now(), running).catch((error: unknown) => {
+          // from its own beginning on, so that the agents of many nodes do not all deliver in the same moment
+          await clock.sleep(intervalMs, running).catch((error: unknown) => {
             if (!running.aborted) throw error;
           });
           if (!interval.isEmpty) yield interval.take();
