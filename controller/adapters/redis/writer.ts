@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { problem } from '../../model/problem.ts';
+import type { Clock } from '../../ports.ts';
+import { layout, storeKeys, type StoreKeys } from './redis-keys.ts';
+import type { RedisLink } from './redis-link.ts';
+import { claimScript, releaseScript, renewScript } from './redis-script.ts';
+import { RedisStoreError } from './redis-store-error.ts';
+
+export interface WriterOptions {
+  readonly link: RedisLink;
+  readonly name: string;
+  readonly who: string;
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  /** Unique to this process. */
+  readonly token: string;
+}
+
+const askAgainMs = 250;
+
+/**
+ * The right to write one store, for as long as this process lives. It is a lease, so that a process that died does not hold
+ * it for long, and a number that grows with each claim, so that one that was only asleep is told apart and refused.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #keys: StoreKeys;
+  readonly #timer: NodeJS.Timeout;
+  #id = '';
+  #claim = 0;
+  /** Of the last save of ours; the server's when we claimed. */
+  revision = 0;
+  #endpoints = 0;
+
+  private constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#keys = storeKeys(options.name);
+    this.#timer = setInterval(() => void this.#renew(), options.leaseMs / 3);
+    this.#timer.unref();
+  }
+
+  /** Waits for the lease of a writer that has died to end. Rejects with EvidenceInUse when it does not end. */
+  static async claim(options: WriterOptions): Promise<Writer> {
+    const writer = new Writer(options);
+    try {
+      await writer.claimAgain();
+      return writer;
+    } catch (error) {
+      clearInterval(writer.#timer);
+      throw error;
+    }
+  }
+
+  /** Of the store; another one when the server has lost it. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get claim(): number {
+    return this.#claim;
+  }
+
+  get token(): string {
+    return this.#options.token;
+  }
+
+  get leaseMs(): number {
+    return this.#options.leaseMs;
+  }
+
+  /** The highest number of an endpoint in what was stored when we claimed. */
+  get endpoints(): number {
+    return this.#endpoints;
+  }
+
+  async claimAgain(): Promise<void> {
+    const { clock, leaseMs } = this.#options;
+    const lastMs = clock.now() + leaseMs + askAgainMs;
+    for (;;) {
+      const heldBy = await this.#tryClaim();
+      if (heldBy === undefined) return;
+      if (clock.now() >= lastMs) {
+        const message = `${heldBy} writes evidence as ${this.#options.name}; each controller needs a name of its own`;
+        throw this.#problem('EvidenceInUse', message);
+      }
+      await clock.sleep(askAgainMs, new AbortController().signal);
+    }
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    try {
+      await this.#options.link.run(releaseScript, [this.#keys.writer], [this.token]);
+    } catch (error) {
+      // it ends by itself
+      if (!(error instanceof RedisStoreError)) throw error;
+    }
+  }
+
+  async #tryClaim(): Promise<string | undefined> {
+    const { link, who, token, leaseMs } = this.#options;
+    const { layout: layoutKey, meta, writer } = this.#keys;
+    const answer = await link.run(claimScript, [layoutKey, meta, writer], [layout, token, who, leaseMs, randomUUID()]);
+    const [outcome, first, ...rest] = answer as [string, string, ...number[]];
+    if (outcome === 'held') return first;
+    if (outcome === 'layout') {
+      const message = `the evidence of ${this.#options.name} is of layout ${first}, this nanoseg knows layout ${layout}`;
+      throw this.#problem('EvidenceNewer', message);
+    }
+    [this.#id, this.#claim, this.revision, this.#endpoints] = [first, rest[0] ?? 0, rest[1] ?? 0, rest[2] ?? 0];
+    return undefined;
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const { link, leaseMs } = this.#options;
+      await link.run(renewScript, [this.#keys.meta, this.#keys.writer], [this.token, leaseMs]);
+    } catch (error) {
+      // the next save says what is wrong
+      if (!(error instanceof RedisStoreError)) throw error;
+    }
+  }
+
+  #problem(code: 'EvidenceInUse' | 'EvidenceNewer', message: string): RedisStoreError {
+    return new RedisStoreError(problem(code, message, this.#options.link.name), { retryable: false });
+  }
+}

@@ -1,0 +1,26 @@
+import { redisAddress } from '../../controller/adapters/redis/redis-address.ts';
+import {
+  RedisConnectionStore,
+  type RedisStoreOptions,
+} from '../../controller/adapters/redis/redis-connection-store.ts';
+import { RedisLink, type RedisLinkOptions } from '../../controller/adapters/redis/redis-link.ts';
+import { systemClock } from '../../controller/adapters/system-clock.ts';
+
+type Wanted = Partial<RedisStoreOptions> & Omit<RedisLinkOptions, 'address'>;
+
+/** A store at that address, as a controller opens it. */
+export async function openStore(url: string, wanted: Wanted = {}): Promise<RedisConnectionStore> {
+  const { user, password, ca, answerMs, sentinelPassword, ...options } = wanted;
+  const access = Object.entries({ user, password, ca, answerMs, sentinelPassword }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const address = redisAddress(url);
+  if ('code' in address) throw new Error(address.message);
+  const link = await RedisLink.open({ address, ...Object.fromEntries(access) });
+  try {
+    return await RedisConnectionStore.open({ link, name: 'test', who: 'a test', clock: systemClock, ...options });
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}
