@@ -13,6 +13,9 @@ export interface CoverageEstimate {
   readonly unseen: number;
 }
 
+/** What was seen in one bin alone may be anything. */
+export const fewestBins = 2;
+
 /**
  * Sample coverage from incidences (A. Chao and L. Jost, Ecology 93, 2012) and the Chao2 lower bound of what was not seen
  * (A. Chao, Biometrics 43, 1987). With Q1 connections seen in exactly one bin, Q2 in exactly two and U incidences:
@@ -21,7 +24,7 @@ export interface CoverageEstimate {
  */
 export function estimateCoverage({ bins, counts }: Incidences, leastBins: number): CoverageEstimate | 'unknown' {
   const total = counts.reduce((sum, count) => sum + count, 0);
-  if (total === 0 || bins < Math.max(leastBins, 2)) return 'unknown';
+  if (total === 0 || bins < Math.max(leastBins, fewestBins)) return 'unknown';
   const once = counts.filter((count) => count === 1).length;
   const twice = counts.filter((count) => count === 2).length;
   if (once === 0) return { coverage: 1, unseen: 0 };

@@ -6,7 +6,7 @@ import { counted } from '../model/counted.ts';
 import { endpointId } from '../model/endpoint.ts';
 import type { LearningThresholds, Profile } from '../model/profile.ts';
 import type { Workload, WorkloadKey } from '../model/workload.ts';
-import { type CoverageEstimate, estimateCoverage } from './coverage.ts';
+import { type CoverageEstimate, estimateCoverage, fewestBins } from './coverage.ts';
 import { evidenceQuality, percent, type QualityFinding } from './evidence-quality.ts';
 import { missedRun, missedStart, missedWeekdays, type Span } from './obligations.ts';
 import { speciesCounts } from './species.ts';
@@ -151,7 +151,7 @@ function coverageParts(
   bins: number,
 ): MissingPart[] {
   if (estimate === 'unknown') {
-    const message = `the coverage is unknown: the window has ${counted(bins, 'time bin')}, an estimate needs ${thresholds.bins}`;
+    const message = `the coverage is unknown: the window has ${counted(bins, 'time bin')}, an estimate needs ${Math.max(thresholds.bins, fewestBins)}`;
     return [{ code: 'coverage', message }];
   }
   if (estimate.coverage >= thresholds.coverage) return [];

@@ -89,6 +89,9 @@ test('a coverage from too few bins is unknown and blocks', (t) => {
   const readiness = judge({ profile: { bins: 1000 } });
   t.is(readiness.coverage, 'unknown');
   t.deepEqual(codes(readiness), ['coverage']);
+  const { missing } = judge({ steady: (bin) => bin === 0, profile: { bins: 1, windowMs: 0 } });
+  const message = missing.find(({ code }) => code === 'coverage')?.message;
+  t.is(message, 'the coverage is unknown: the window has 1 time bin, an estimate needs 2');
 });
 
 test('connections seen only once keep a workload learning', (t) => {
