@@ -7,7 +7,7 @@ import { hubbleSource } from '../../controller/adapters/hubble/hubble-source.ts'
 import { systemClock } from '../../controller/adapters/system-clock.ts';
 import { type Bench, rates, spread } from './measure.ts';
 
-const flows = 100_000;
+const flows = 200_000;
 const rounds = 5;
 const same = (bytes: Buffer) => bytes;
 
