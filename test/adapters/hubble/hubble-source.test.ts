@@ -1,8 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { hubbleSource } from '../../../controller/adapters/hubble/hubble-source.ts';
+import { FlowAttributor } from '../../../controller/attribution/attribute-flow.ts';
+import { TrafficGraph } from '../../../controller/graph/traffic-graph.ts';
 import { systemClock } from '../../../controller/adapters/system-clock.ts';
 import type { SourcePosition } from '../../../controller/ports.ts';
 import { Reading } from '../../contract/flow-source.ts';
+import { buildCluster } from '../../support/build-cluster.ts';
 import { HubbleServer, type HubbleServerOptions } from '../../support/hubble-server.ts';
 import { flowOf, HubbleRecords } from '../../support/hubble-world.ts';
 
@@ -250,6 +253,28 @@ test('a flood from one pod takes nothing from other nodes', async (t) => {
     others.map(flowOf),
   );
   t.deepEqual(reading.losses, []);
+});
+
+test('a connection that both of its nodes report counts once', async (t) => {
+  const server = await serve(t);
+  const reading = await read(server);
+  const atServer = new HubbleRecords().next('node-b');
+  const time = (atServer['flow'] as { readonly time: string }).time;
+  const atClient = new HubbleRecords().next('node-a', { time, trace_observation_point: 'TO_STACK', uuid: 'another' });
+  server.report(atClient, atServer);
+  await reading.until(({ flows }) => flows.length === 2);
+  await reading.stop();
+  const pod = (name: string, ip: string) => ({ name, ips: [ip], node: 'node-b', startMs: 0 });
+  const cluster = buildCluster([
+    { namespace: 'shop', name: 'cart', labels: { app: 'cart' }, pods: [pod('cart-5f6c9d7b8-abcd0', '10.0.1.1')] },
+    { namespace: 'shop', name: 'redis', labels: { app: 'redis' }, pods: [pod('redis-0', '10.0.2.7')] },
+  ]);
+  const attributor = new FlowAttributor(cluster);
+  const graph = new TrafficGraph({ binMs: 300_000 });
+  for (const flow of reading.flows) graph.observe(attributor.attribute(flow), flow.node);
+  const connections = [...graph.connections()];
+  t.is(connections.length, 1);
+  t.is(connections[0]?.evidence.allowed, 1);
 });
 
 test('addresses that nobody knows are told as addresses', async (t) => {
