@@ -55,6 +55,7 @@ export class ResponseReader {
     }
   }
 
+  /** `case`s are field numbers times eight plus the wire type, as they stand in the bytes. */
   #response(cursor: WireCursor): HubbleMessage {
     let kind = 0;
     let start = 0;
