@@ -1,8 +1,8 @@
 import type { GraphChange } from './api-shape.ts';
-import { EdgeSum } from './edge-sum.ts';
+import { EdgeSums } from './edge-sums.ts';
 import { nodeOf } from './graph-nodes.ts';
 import type { GraphEdge, GraphLevel } from './graph-shape.ts';
-import { type GraphWorld, hiddenNumber, NodeNumbers, pairNumber, pairOf } from './graph-view.ts';
+import { type GraphWorld, hiddenNumber, NodeNumbers } from './graph-view.ts';
 
 /** More changed connections than this are not listed. */
 export const mostListed = 500;
@@ -31,37 +31,39 @@ export function graphChange(
 class ChangedEdges {
   readonly #world: GraphWorld;
   readonly #numbers: NodeNumbers;
-  readonly #sums = new Map<number, EdgeSum>();
+  readonly #sums = new EdgeSums();
 
   constructor(world: GraphWorld, rows: readonly number[], level: GraphLevel, maySee: (namespace: string) => boolean) {
     this.#world = world;
     this.#numbers = new NodeNumbers(world, { level, expanded: new Set(), maySee });
     for (const row of rows) {
-      const pair = this.#pair(row);
-      if (pair !== undefined) this.#sums.set(pair, new EdgeSum());
+      const { from, to } = this.#ends(row);
+      if (from !== hiddenNumber || to !== hiddenNumber) this.#sums.open(from, to);
     }
   }
 
   get isEmpty(): boolean {
-    return this.#sums.size === 0;
+    return this.#sums.pairs.size === 0;
   }
 
   add(row: number): void {
-    const pair = this.#pair(row);
-    const sum = pair === undefined ? undefined : this.#sums.get(pair);
-    sum?.add(this.#world.graph.summaryAt(row), this.#world.states.stateAt(row));
+    const { from, to } = this.#ends(row);
+    const index = this.#sums.pairs.find(from, to);
+    if (index === undefined) return;
+    this.#sums.add(index, this.#world.graph.summaryAt(row), this.#world.states.stateAt(row));
   }
 
   edges(): GraphEdge[] {
-    return [...this.#sums].map(([pair, sum]) => {
-      const { from, to } = pairOf(pair);
-      return { source: this.#numbers.key(from), target: this.#numbers.key(to), attributes: sum.attributes() };
-    });
+    const { pairs } = this.#sums;
+    return Array.from({ length: pairs.size }, (_, i) => ({
+      source: this.#numbers.key(pairs.source(i)),
+      target: this.#numbers.key(pairs.target(i)),
+      attributes: this.#sums.attributes(i),
+    }));
   }
 
-  #pair(row: number): number | undefined {
-    const ends = this.#world.graph.endsAt(row);
-    const [from, to] = [this.#numbers.of(ends.from), this.#numbers.of(ends.to)];
-    return from === hiddenNumber && to === hiddenNumber ? undefined : pairNumber(from, to);
+  #ends(row: number): { readonly from: number; readonly to: number } {
+    const { from, to } = this.#world.graph.endsAt(row);
+    return { from: this.#numbers.of(from), to: this.#numbers.of(to) };
   }
 }

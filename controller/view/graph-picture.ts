@@ -4,27 +4,26 @@ import type { EndpointId } from '../model/endpoint.ts';
 import { connectionFilter, type GraphFilter } from './graph-filter.ts';
 import { nodeOf, type NodeScope } from './graph-nodes.ts';
 import type { NodeKind } from './graph-shape.ts';
-import { type GraphWorld, hiddenNumber, NodeNumbers, pairNumber, pairOf } from './graph-view.ts';
+import { PairTable } from './pair-table.ts';
+import { type GraphWorld, hiddenNumber, NodeNumbers } from './graph-view.ts';
 
 /** The same graph as `graphView`, for drawings in other formats; without what only a proposal grants. */
 export function graphPicture(world: GraphWorld, scope: NodeScope, filter: GraphFilter): GraphPicture {
   const { graph, facts, states } = world;
   const numbers = new NodeNumbers(world, scope);
   const wanted = connectionFilter(graph, filter);
-  const pairs = new Map<number, Connection[]>();
+  const pairs = new PairTable();
+  const connections: Connection[][] = [];
   for (let row = 0; row < graph.size; row++) {
     const ends = graph.endsAt(row);
     const [from, to] = [numbers.of(ends.from), numbers.of(ends.to)];
     if (from === hiddenNumber && to === hiddenNumber) continue;
     if (!wanted(row, graph.summaryAt(row), states.stateAt(row))) continue;
-    const pair = pairNumber(from, to);
-    const connections = pairs.get(pair) ?? [];
-    connections.push(graph.connectionAt(row));
-    pairs.set(pair, connections);
+    (connections[pairs.open(from, to)] ??= []).push(graph.connectionAt(row));
   }
-  const edges = [...pairs].map(([pair, connections]): PictureEdge => {
-    const { from, to } = pairOf(pair);
-    return { source: idOf(numbers.key(from)), destination: idOf(numbers.key(to)), connections };
+  const edges = connections.map((some, i): PictureEdge => {
+    const [source, destination] = [pairs.source(i), pairs.target(i)].map((number) => idOf(numbers.key(number)));
+    return { source: source as EndpointId, destination: destination as EndpointId, connections: some };
   });
   const keys = new Set(edges.flatMap(({ source, destination }) => [source, destination]));
   const nodes = [...keys].sort().map((id): PictureNode => {

@@ -4,10 +4,12 @@ import type { SearchHit } from './api-shape.ts';
 import { connectionFilter, type GraphFilter } from './graph-filter.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { parseWorkloadKey } from '../model/workload.ts';
-import { EdgeSum } from './edge-sum.ts';
+import { EdgeSums } from './edge-sums.ts';
 import type { ConnectionStates } from './connection-states.ts';
 import type { GraphEdge, GraphView } from './graph-shape.ts';
 import { hiddenKey, type NodeFacts, nodeKey, nodeOf, type NodeScope } from './graph-nodes.ts';
+import { isoText } from './iso-text.ts';
+import type { PairTable } from './pair-table.ts';
 import { grantedEdges, type GrantedEdge } from './granted-edges.ts';
 
 export interface GraphWorld {
@@ -19,11 +21,19 @@ export interface GraphWorld {
   readonly granted: readonly GrantedEdge[];
 }
 
-/** The graph as one caller may see it, with everything that was seen in the time asked for. */
-export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilter, position: string): GraphView {
-  const { graph, facts } = world;
+/**
+ * The graph as one caller may see it, as the text of a `GraphView` in JSON, in pieces: written edge by edge, because making objects of a
+ * large one and writing those takes several times as long.
+ */
+export function* graphText(
+  world: GraphWorld,
+  scope: NodeScope,
+  filter: GraphFilter,
+  position: string,
+): Generator<string> {
+  const { graph, facts, states } = world;
   const nodes = new NodeNumbers(world, scope);
-  const sums = new Map<number, EdgeSum>();
+  const sums = new EdgeSums();
   let connections = 0;
   let leftOut = 0;
   let [firstMs, lastMs] = [Number.POSITIVE_INFINITY, 0];
@@ -32,7 +42,7 @@ export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilt
     const summary = graph.summaryAt(row);
     const [from, to] = [nodes.of(summary.from), nodes.of(summary.to)];
     if (from === hiddenNumber && to === hiddenNumber) continue;
-    const state = world.states.stateAt(row);
+    const state = states.stateAt(row);
     if (!wanted(row, summary, state)) {
       leftOut++;
       continue;
@@ -40,51 +50,53 @@ export function graphView(world: GraphWorld, scope: NodeScope, filter: GraphFilt
     connections++;
     if (summary.firstMs < firstMs) firstMs = summary.firstMs;
     if (summary.lastMs > lastMs) lastMs = summary.lastMs;
-    const pair = pairNumber(from, to);
-    let sum = sums.get(pair);
-    if (sum === undefined) sums.set(pair, (sum = new EdgeSum()));
-    sum.add(summary, state);
+    sums.add(sums.open(from, to), summary, state);
   }
-  const edges: GraphEdge[] = [];
-  for (const [pair, sum] of sums) {
-    const { from, to } = pairOf(pair);
-    edges.push({ source: nodes.key(from), target: nodes.key(to), attributes: sum.attributes() });
-  }
-  const granted = isGrantWanted(filter) ? grantedEdges(world, scope, filter, nodes.edgesIn(sums)) : [];
-  const keys = new Set<string>([
-    ...edges.flatMap(({ source, target }) => [source, target]),
-    ...granted.flatMap(({ source, target }) => [source, target]),
-    ...(isWhole(filter) ? quietNodes(world, scope, filter) : []),
-  ]);
-  return {
+  const granted = isGrantWanted(filter) ? grantedEdges(world, scope, filter, nodes.edgesIn(sums.pairs)) : [];
+  const keys = new Set<string>(granted.flatMap(({ source, target }) => [source, target]));
+  const { pairs } = sums;
+  for (let i = 0; i < pairs.size; i++) nodes.use(pairs.source(i)).use(pairs.target(i));
+  for (const key of nodes.used()) keys.add(key);
+  if (isWhole(filter)) for (const key of quietNodes(world, scope, filter)) keys.add(key);
+  const head = {
     options: { type: 'directed', multi: false, allowSelfLoops: true },
     attributes: {
       name: 'nanoseg traffic graph',
       level: scope.level,
       position,
-      firstSeen: connections === 0 ? null : new Date(firstMs).toISOString(),
-      lastSeen: connections === 0 ? null : new Date(lastMs).toISOString(),
+      firstSeen: connections === 0 ? null : isoText(firstMs),
+      lastSeen: connections === 0 ? null : isoText(lastMs),
       connections,
       leftOut,
     },
     nodes: [...keys].sort().map((key) => nodeOf(key, facts)),
-    edges: [...edges, ...granted],
-  };
+  } satisfies Omit<GraphView, 'edges'>;
+  yield `${JSON.stringify(head).slice(0, -1)},"edges":[`;
+  yield* edgeTexts(nodes, sums, granted);
+  yield ']}';
+}
+
+/** Edges that are written in one piece: larger ones would outlive what is collected soon. */
+const piece = 256;
+
+function* edgeTexts(nodes: NodeNumbers, sums: EdgeSums, granted: readonly GraphEdge[]): Generator<string> {
+  const quoted: string[] = [];
+  const quote = (number: number) => (quoted[number] ??= JSON.stringify(nodes.key(number)));
+  const { pairs } = sums;
+  let text = '';
+  for (let i = 0; i < pairs.size; i++) {
+    const comma = i === 0 ? '' : ',';
+    text += `${comma}{"source":${quote(pairs.source(i))},"target":${quote(pairs.target(i))},"attributes":${sums.text(i)}}`;
+    if (i % piece < piece - 1) continue;
+    yield text;
+    text = '';
+  }
+  for (const [i, edge] of granted.entries()) text += `${i + pairs.size === 0 ? '' : ','}${JSON.stringify(edge)}`;
+  yield text;
 }
 
 /** The number of what the caller may not see. */
 export const hiddenNumber = 0;
-/** Two numbers of nodes in the 53 bits that a number keeps exactly. */
-const numberLimit = 2 ** 26;
-
-export function pairNumber(from: number, to: number): number {
-  return from * numberLimit + to;
-}
-
-export function pairOf(pair: number): { readonly from: number; readonly to: number } {
-  return { from: Math.floor(pair / numberLimit), to: pair % numberLimit };
-}
-
 /** Numbers instead of the keys of nodes, found by the number of an endpoint. */
 export class NodeNumbers {
   readonly #world: GraphWorld;
@@ -92,6 +104,7 @@ export class NodeNumbers {
   readonly #byEndpoint: Int32Array;
   readonly #byKey = new Map<string, number>([[hiddenKey, hiddenNumber]]);
   readonly #keys: string[] = [hiddenKey];
+  readonly #used: boolean[] = [];
 
   constructor(world: GraphWorld, scope: NodeScope) {
     this.#world = world;
@@ -116,11 +129,20 @@ export class NodeNumbers {
     return this.#keys[number] as string;
   }
 
+  use(number: number): this {
+    this.#used[number] = true;
+    return this;
+  }
+
+  used(): string[] {
+    return this.#keys.filter((_, number) => this.#used[number] === true);
+  }
+
   /** Whether there is an edge between two keys. */
-  edgesIn(pairs: ReadonlyMap<number, unknown>): (source: string, target: string) => boolean {
+  edgesIn(pairs: PairTable): (source: string, target: string) => boolean {
     return (source, target) => {
       const [from, to] = [this.#byKey.get(source), this.#byKey.get(target)];
-      return from !== undefined && to !== undefined && pairs.has(pairNumber(from, to));
+      return from !== undefined && to !== undefined && pairs.find(from, to) !== undefined;
     };
   }
 }

@@ -4,6 +4,7 @@ import { brotliCompress, constants, gzip, zstdCompress } from 'node:zlib';
 import type { Request, Response } from 'express';
 import type { Clock } from '../../../ports.ts';
 import type { Lazily } from './route.ts';
+import { textBytes } from './text-bytes.ts';
 
 /** Smaller bodies are not worth the work. */
 const leastCompressed = 1_024;
@@ -73,8 +74,7 @@ export class Answers {
   #make(mark: string, make: Lazily['make']): Made {
     const startMs = this.#clock.now();
     const { type, text } = make();
-    const body =
-      typeof text === 'string' ? Buffer.from(text) : Buffer.concat([...text].map((part) => Buffer.from(part)));
+    const body = textBytes(text);
     const nowMs = this.#clock.now();
     return {
       etag: tagOf(Buffer.from(`${this.#epoch} ${mark}`)),

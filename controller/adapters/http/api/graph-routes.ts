@@ -8,7 +8,7 @@ import { graphPicture } from '../../../view/graph-picture.ts';
 import { connectionStates, type GraphLevel, graphLevels } from '../../../view/graph-shape.ts';
 import type { NodeScope } from '../../../view/graph-nodes.ts';
 import type { GraphFilter } from '../../../view/graph-filter.ts';
-import { connectionsBetween, graphView, matchingNodes } from '../../../view/graph-view.ts';
+import { connectionsBetween, graphText, matchingNodes } from '../../../view/graph-view.ts';
 import { ApiProblem } from './api-problem.ts';
 import type { SeenTraffic } from './api-source.ts';
 import { connectionPageSchema, graphViewSchema, searchSchema } from './graph-schemas.ts';
@@ -66,8 +66,7 @@ export function graphRoutes(positionOf: (sightKey: string) => string): readonly 
             const type = graphFormats[format];
             const world = seen.world();
             if (format === 'json') {
-              const view = graphView(world, scope, filter, positionOf(request.sight.key));
-              return { type, text: JSON.stringify(view) };
+              return { type, text: graphText(world, scope, filter, positionOf(request.sight.key)) };
             }
             const picture = graphPicture(world, scope, filter);
             switch (format) {
