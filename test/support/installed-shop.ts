@@ -91,7 +91,13 @@ export class InstalledShop {
   }
 
   /** Resolves when it leads. */
-  async start({ webhook = true }: { readonly webhook?: boolean } = {}): Promise<ControllerProcess> {
+  async start({
+    webhook = true,
+    options = [],
+  }: {
+    readonly webhook?: boolean;
+    readonly options?: readonly string[];
+  } = {}): Promise<ControllerProcess> {
     const [port = 0] = await freePorts(1);
     this.#healthPort = port;
     this.#controller = await ControllerProcess.start({
@@ -100,7 +106,7 @@ export class InstalledShop {
       kubeconfig: this.api.kubeconfig('controller'),
       flows: [this.#flows],
       ...(webhook ? {} : { webhook: 'none' as const }),
-      options: ['--health-port', String(port), '--interval', '1s', '--lease', '2s', '--flush', '1s'],
+      options: ['--health-port', String(port), '--interval', '1s', '--lease', '2s', '--flush', '1s', ...options],
     });
     await this.#controller.logged('leading');
     return this.#controller;

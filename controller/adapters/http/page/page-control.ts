@@ -60,6 +60,8 @@ export class PageControl {
       this.#state.set({ live: { kind: 'disconnected', since: Date.now(), message: failureOf(error).message } });
       return;
     }
+    const { selection } = this.#state.now;
+    if (selection?.kind === 'proposal') void this.#loadDetail(selection);
     await Promise.all([this.#loadGraph(), this.#loadProposals()]);
     if (signal.aborted) return;
     await followUpdates(this.#api, this.#listeners(), signal);
@@ -110,7 +112,8 @@ export class PageControl {
       return;
     }
     this.#state.set({ detail: undefined });
-    void this.#loadDetail(selection);
+    // before anybody is let in, there is nothing to be told; it is asked for then
+    if (this.#state.now.session !== undefined) void this.#loadDetail(selection);
   }
 
   overlay(overlay: OverlayMode): void {

@@ -103,10 +103,10 @@ export function showPicture(
   tools.append(
     tool('+', 'Zoom in', () => picture.zoom(1.4)),
     tool('−', 'Zoom out', () => picture.zoom(1 / 1.4)),
-    tool('Fit', 'Show all', () => picture.fit()),
+    tool('Fit', 'Fit: show all', () => picture.fit()),
     tool('Open all', 'Open all groups', () => void control.openAll(true)),
     tool('Close all', 'Close all groups', () => void control.openAll(false)),
-    tool('Rearrange', 'Lay everything out anew', rearrange),
+    tool('Rearrange', 'Rearrange: lay everything out anew', rearrange),
   );
 
   let drawing = 0;

@@ -113,7 +113,7 @@ export function showFilters(container: HTMLElement, state: PageState, control: P
 }
 
 function field(label: string, input: HTMLElement): HTMLElement {
-  return el('label', { class: 'field' }, el('span', {}, label), input);
+  return el('div', { class: 'field' }, el('label', { for: input.id }, label), input);
 }
 
 function stateChip(

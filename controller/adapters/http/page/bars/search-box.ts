@@ -23,7 +23,7 @@ export function searchBox(control: PageControl): HTMLElement {
     autocomplete: 'off',
     spellcheck: 'false',
     role: 'combobox',
-    'aria-label': 'Search workloads, namespaces and addresses',
+    'aria-label': 'Search',
     'aria-expanded': 'false',
     'aria-controls': 'hits',
     'aria-autocomplete': 'list',
@@ -69,15 +69,19 @@ export function searchBox(control: PageControl): HTMLElement {
     input.setAttribute('aria-expanded', 'true');
     mark();
   };
+  const chooseMarked = () => {
+    const hit = list.hidden ? undefined : hits[at];
+    if (hit !== undefined) choose(hit);
+  };
   input.addEventListener('input', () => void update());
   input.addEventListener('blur', close);
   input.addEventListener('keydown', (event) => {
-    const hit = hits[at];
     if (event.key === 'Escape') close();
+    // who types faster than the server answers means the first that will be found
+    else if (event.key === 'Enter') void (list.hidden ? update() : Promise.resolve()).then(chooseMarked);
     else if (list.hidden || hits.length === 0) return;
     else if (event.key === 'ArrowDown') at = (at + 1) % hits.length;
     else if (event.key === 'ArrowUp') at = (at - 1 + hits.length) % hits.length;
-    else if (event.key === 'Enter' && hit !== undefined) choose(hit);
     else return;
     event.preventDefault();
     if (!list.hidden) mark();

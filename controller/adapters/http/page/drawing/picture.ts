@@ -230,7 +230,7 @@ export class Picture {
   /** Where many lines are drawn, those that need nobody's eyes step back. */
   #edgeColor(state: ConnectionState): string {
     const color = this.#palette.states[state];
-    return state === 'seen' && this.#graph.edges.length > 120 && this.#emphasis === undefined ? `${color}73` : color;
+    return state === 'seen' && this.#graph.edges.length > 50 && this.#emphasis === undefined ? `${color}8c` : color;
   }
 
   /** Lines of the same pair, and of the way back, lie beside each other. */

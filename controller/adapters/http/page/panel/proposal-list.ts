@@ -95,8 +95,12 @@ function proposalRow(proposal: ProposalSummary, index: number): HTMLElement {
     el(
       'div',
       { class: 'proposal-title' },
-      el('span', { class: 'quiet' }, printable(title.slice(0, slash + 1))),
-      el('span', { class: 'strong' }, printable(title.slice(slash + 1))),
+      el(
+        'span',
+        { class: 'proposal-name' },
+        el('span', { class: 'quiet' }, printable(title.slice(0, slash + 1))),
+        el('span', { class: 'strong' }, printable(title.slice(slash + 1))),
+      ),
       deviations > 0 && el('span', { class: 'warn-tag' }, counted(deviations, 'deviation')),
       proposalMark(state),
     ),

@@ -76,7 +76,8 @@ export class PairTable {
   #update(): void {
     const edges = [...this.#control.told.edges].map((edge) => ({
       edge,
-      order: `${this.#words(edge.source).join('/')} ${this.#words(edge.target).join('/')}`,
+      // what needs a person's eyes comes first
+      order: `${statesByUrgency.indexOf(edge.attributes.state)} ${this.#words(edge.source).join('/')} ${this.#words(edge.target).join('/')}`,
     }));
     edges.sort((a, b) => (a.order < b.order ? -1 : 1));
     this.count = edges.length;
