@@ -73,15 +73,25 @@ export interface NodeLosses {
   readonly source: FlowSourceKind;
   /** Empty: not known, so any node. */
   readonly node: string;
+  /** One in so many events is reported, at the worst of all times; 1: all. */
+  readonly sampling: number;
+  /** Hours in which something was missing, ascending. */
+  readonly periods: readonly LossPeriod[];
+}
+
+/** What was missing in one hour. */
+export interface LossPeriod {
+  /** Its beginning, in ms since 1970; a multiple of `lossPeriodMs`. */
+  readonly startMs: number;
   /** Events known to be lost. */
   readonly lost: number;
   /** Reports of loss without a number. */
   readonly uncounted: number;
   /** Reports that the node was not observed. */
   readonly unavailable: number;
-  /** One in so many events is reported; 1: all. */
-  readonly sampling: number;
 }
+
+export const lossPeriodMs = 3_600_000;
 
 /** How the traffic was observed: from when to when, by which nodes, and what is known to be missing. */
 export interface ObservationWindow {

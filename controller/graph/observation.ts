@@ -1,9 +1,12 @@
 import type { FlowLoss, FlowSourceKind } from '../model/flow.ts';
-import type { BinRun, NodeFlows, NodeLosses } from './graph-delta.ts';
+import { type BinRun, type LossPeriod, lossPeriodMs, type NodeFlows, type NodeLosses } from './graph-delta.ts';
 import { type BinSet, foldBin, unionBins } from './time-bins.ts';
 
 /** Bins kept per node and source before they are folded: two weeks of five minutes. */
 const nodeBinLimit = 4096;
+
+/** Hours with losses that are kept per node and source: six weeks of them. */
+const lossPeriodLimit = 1000;
 
 interface FlowsOfNode {
   readonly source: FlowSourceKind;
@@ -54,15 +57,19 @@ export class Observation {
     return [bin, bin - 1].some((one) => record.bins.has(foldBin(this.#widths, 0, record.level, one)));
   }
 
-  loss({ source, node, kind, events }: FlowLoss): void {
-    const none = { source, node, lost: 0, uncounted: 0, unavailable: 0, sampling: 1 };
+  loss({ timeMs, source, node, kind, events }: FlowLoss): void {
+    const startMs = Math.floor(timeMs / lossPeriodMs) * lossPeriodMs;
+    const of = (missing: Partial<LossPeriod>): NodeLosses => {
+      const period = { startMs, lost: 0, uncounted: 0, unavailable: 0, ...missing };
+      return { source, node, sampling: 1, periods: [period] };
+    };
     switch (kind) {
       case 'lost':
-        return this.#addLosses(events === undefined ? { ...none, uncounted: 1 } : { ...none, lost: events });
+        return this.#addLosses(of(events === undefined ? { uncounted: 1 } : { lost: events }));
       case 'unavailable':
-        return this.#addLosses({ ...none, unavailable: 1 });
+        return this.#addLosses(of({ unavailable: 1 }));
       case 'sampled':
-        return this.#addLosses({ ...none, sampling: Math.max(events ?? 2, 1) });
+        return this.#addLosses({ source, node, sampling: Math.max(events ?? 2, 1), periods: [] });
     }
   }
 
@@ -134,18 +141,37 @@ export class Observation {
     const known = nodes.get(added.node);
     const sum: NodeLosses =
       known === undefined
-        ? { ...added }
+        ? added
         : {
             ...added,
-            lost: known.lost + added.lost,
-            uncounted: known.uncounted + added.uncounted,
-            unavailable: known.unavailable + added.unavailable,
             sampling: Math.max(known.sampling, added.sampling),
+            periods: unitedPeriods(known.periods, added.periods),
           };
     nodes.set(added.node, sum);
     if (known !== undefined) this.#changedLosses.delete(known);
     this.#changedLosses.add(sum);
   }
+}
+
+/** Beyond the limit the oldest are told as of the hour of the one after them: what is missing never looks older than it is. */
+function unitedPeriods(known: readonly LossPeriod[], added: readonly LossPeriod[]): readonly LossPeriod[] {
+  const united = new Map(known.map((period) => [period.startMs, period]));
+  for (const period of added) united.set(period.startMs, sumOf(united.get(period.startMs), period));
+  const periods = [...united.values()].sort((a, b) => a.startMs - b.startMs);
+  const oldest = periods.splice(0, Math.max(0, periods.length - lossPeriodLimit));
+  const [first, ...others] = periods;
+  if (first === undefined || oldest.length === 0) return periods;
+  return [{ ...oldest.reduce(sumOf, first), startMs: first.startMs }, ...others];
+}
+
+function sumOf(one: LossPeriod | undefined, other: LossPeriod): LossPeriod {
+  if (one === undefined) return other;
+  return {
+    startMs: other.startMs,
+    lost: one.lost + other.lost,
+    uncounted: one.uncounted + other.uncounted,
+    unavailable: one.unavailable + other.unavailable,
+  };
 }
 
 function sorted<Value extends { readonly source: string; readonly node: string }>(

@@ -1,4 +1,4 @@
-import type { NodeFlows, NodeLosses, ObservationWindow } from '../graph/graph-delta.ts';
+import { lossPeriodMs, type NodeFlows, type NodeLosses, type ObservationWindow } from '../graph/graph-delta.ts';
 import { counted } from '../model/counted.ts';
 
 /** A node that is silent for more than this share of the window was not observed, rather than quiet. */
@@ -10,13 +10,21 @@ export interface QualityFinding {
   readonly message: string;
 }
 
+/** What is missing for good, and what was made up for since. */
+export interface QualityTerms {
+  /** The largest share of lost events that is accepted. */
+  readonly loss: number;
+  /** Watching without a hole since then is enough, in ms since 1970. */
+  readonly sinceMs: number;
+}
+
 /**
  * What is known to be missing from the reports of the nodes that a workload runs on; with no nodes known, of all. A
- * report that names no node counts for each of them. `loss` is the largest share of lost events that is accepted.
+ * report that names no node counts for each of them. A node that was not observed is so until it reports again.
  */
 export function evidenceQuality(
   window: ObservationWindow,
-  loss: number,
+  terms: QualityTerms,
 ): (nodes: readonly string[]) => readonly QualityFinding[] {
   const flows = Map.groupBy(window.flows, ({ node }) => node);
   const losses = Map.groupBy(window.losses, ({ node }) => node);
@@ -27,7 +35,7 @@ export function evidenceQuality(
 
   const judged = new Map<string, readonly QualityFinding[]>();
   const judge = (node: string): readonly QualityFinding[] => {
-    const known = judged.get(node) ?? nodeQuality(node, window, of(flows, node), of(losses, node), loss);
+    const known = judged.get(node) ?? nodeQuality(node, window, of(flows, node), of(losses, node), terms);
     judged.set(node, known);
     return known;
   };
@@ -39,12 +47,11 @@ function nodeQuality(
   { span }: ObservationWindow,
   flows: readonly NodeFlows[],
   losses: readonly NodeLosses[],
-  loss: number,
+  terms: QualityTerms,
 ): QualityFinding[] {
   if (span === undefined) return [];
   const name = node === '' ? 'a source that names no node' : `node ${node}`;
-  const reported = flows.reduce((sum, entry) => sum + entry.flows, 0);
-  const findings = lossFindings(name, reported, losses, loss);
+  const findings = lossFindings(name, span, flows, losses, terms);
   if (flows.length === 0) return [{ code: 'unobserved-node', message: `${name} reported no flow` }, ...findings];
   const windowMs = span.lastMs - span.firstMs;
   const silentMs = silence(flows, span.firstMs, span.lastMs);
@@ -57,17 +64,27 @@ function nodeQuality(
   return findings;
 }
 
-function lossFindings(name: string, reported: number, losses: readonly NodeLosses[], limit: number): QualityFinding[] {
-  const lost = losses.reduce((sum, entry) => sum + entry.lost, 0);
-  const uncounted = losses.reduce((sum, entry) => sum + entry.uncounted, 0);
-  const unavailable = losses.reduce((sum, entry) => sum + entry.unavailable, 0);
+function lossFindings(
+  name: string,
+  span: { readonly firstMs: number; readonly lastMs: number },
+  flows: readonly NodeFlows[],
+  losses: readonly NodeLosses[],
+  { loss: limit, sinceMs }: QualityTerms,
+): QualityFinding[] {
+  const recent = losses.flatMap(({ periods }) => periods.filter(({ startMs }) => startMs + lossPeriodMs > sinceMs));
+  const lost = recent.reduce((sum, entry) => sum + entry.lost, 0);
+  const uncounted = recent.reduce((sum, entry) => sum + entry.uncounted, 0);
+  const unavailable = losses.reduce((sum, entry) => sum + unavailableIn(entry, flows, sinceMs), 0);
+  const share = Math.min(1, (span.lastMs - sinceMs) / Math.max(1, span.lastMs - span.firstMs));
+  // how many flows came when is not kept: as if they had come evenly
+  const reported = flows.reduce((sum, entry) => sum + entry.flows, 0) * Math.max(0, share);
   const sampling = losses.reduce((most, entry) => Math.max(most, entry.sampling), 1);
   const findings: QualityFinding[] = [];
   if (lost / (lost + reported) > limit) {
-    const share = percent(lost / (lost + reported));
+    const part = percent(lost / (lost + reported));
     findings.push({
       code: 'loss',
-      message: `${name} lost ${counted(lost, 'event')}, ${share} of all (accepted: ${percent(limit)})`,
+      message: `${name} lost ${counted(lost, 'event')}, ${part} of all (accepted: ${percent(limit)})`,
     });
   }
   if (uncounted > 0) {
@@ -80,6 +97,13 @@ function lossFindings(name: string, reported: number, losses: readonly NodeLosse
     findings.push({ code: 'sampled', message: `${name} reported only 1 in ${sampling} events; samples prove nothing` });
   }
   return findings;
+}
+
+function unavailableIn({ source, periods }: NodeLosses, flows: readonly NodeFlows[], sinceMs: number): number {
+  const heardMs = Math.max(...flows.filter((one) => one.source === source).map(({ lastMs }) => lastMs), 0);
+  return periods
+    .filter(({ startMs }) => startMs + lossPeriodMs > sinceMs || startMs + lossPeriodMs > heardMs)
+    .reduce((sum, { unavailable }) => sum + unavailable, 0);
 }
 
 /** Time between `fromMs` and `toMs` in whose bins none of the reports has anything. */

@@ -71,7 +71,9 @@ export function prepareLearning(traffic: ObservedTraffic, cluster: Cluster, prof
       missedRuns.set(cronJob.namespace, [...inNamespace, { code: 'cronjob', message }]);
     }
   }
-  const qualityOf = evidenceQuality(window, profile.learning.loss);
+  const { loss, windowMs } = profile.learning;
+  const sinceMs = window.span === undefined ? 0 : window.span.lastMs - windowMs;
+  const qualityOf = evidenceQuality(window, { loss, sinceMs });
   return { traffic, cluster, profile, window, podsOf, missedRuns, qualityOf };
 }
 

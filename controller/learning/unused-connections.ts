@@ -24,7 +24,7 @@ export function unusedConnections(
   const nodes = nodesOf(
     (podsOf.get(workload.key) ?? []).filter(({ endMs }) => endMs === undefined || endMs >= sinceMs),
   );
-  const holes = evidenceQuality({ ...window, span }, profile.learning.loss)(nodes);
+  const holes = evidenceQuality({ ...window, span }, { loss: profile.learning.loss, sinceMs })(nodes);
   if (window.flows.length === 0 || holes.length > 0) return [];
   const idle = (endpoint: Endpoint): boolean => {
     const job = endpoint.kind === 'workload' ? cluster.workloads.get(endpoint.workload) : undefined;

@@ -42,7 +42,7 @@ test('changes hold what changed and nothing else, whole', (t) => {
     [['n2', 2]],
   );
   t.deepEqual(
-    delta.losses.map(({ lost }) => lost),
+    delta.losses.flatMap(({ periods }) => periods.map(({ lost }) => lost)),
     [3],
   );
 });

@@ -242,7 +242,19 @@ test('the window runs from the first flow to the end of the last, per node and s
       ['n2', 1],
     ],
   );
-  t.like(losses[0], { node: 'n2', lost: 0, uncounted: 1 });
+  t.like(losses[0], { node: 'n2', periods: [{ startMs: mondayMs, lost: 0, uncounted: 1, unavailable: 0 }] });
+});
+
+test('losses are kept by the hour, and of very many hours the oldest are told as later ones', (t) => {
+  const graph = new TrafficGraph({ binMs });
+  const lose = (hour: number, minute: number) =>
+    graph.loss({ timeMs: mondayMs + hour * hourMs + minute, source: 'hubble', node: 'n1', events: 2, kind: 'lost' });
+  for (let hour = 1004; hour >= 0; hour--) lose(hour, 5);
+  lose(3, 6);
+  const [first, second, ...others] = graph.observation().losses[0]?.periods ?? [];
+  t.deepEqual([first?.startMs, first?.lost], [mondayMs + 5 * hourMs, 14]);
+  t.deepEqual([second?.startMs, second?.lost], [mondayMs + 6 * hourMs, 2]);
+  t.is(others.length, 998);
 });
 
 test('evidence in bins of another width is refused', (t) => {

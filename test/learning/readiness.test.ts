@@ -1,5 +1,7 @@
 import test from 'ava';
+import type { NodeFlows } from '../../controller/graph/graph-delta.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
+import { evidenceQuality } from '../../controller/learning/evidence-quality.ts';
 import { prepareLearning, type Readiness, readinessOf } from '../../controller/learning/readiness.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
 import type { Connection } from '../../controller/model/connection.ts';
@@ -153,6 +155,41 @@ test('a loss that nobody counted and a node that was not observed block at any t
   const profile = { loss: 1 };
   t.deepEqual(codes(judge({ losses: [loss({})], profile })), ['loss']);
   t.deepEqual(codes(judge({ losses: [loss({ kind: 'unavailable' })], profile })), ['unavailable']);
+});
+
+test('what was lost is made up for by a whole window that was watched without a hole', (t) => {
+  const profile = { windowMs: 6 * hourMs };
+  const at = (hour: number, wanted: Partial<FlowLoss>) => [loss({ ...wanted, timeMs: mondayMs + hour * hourMs })];
+  for (const wanted of [{}, { events: 50 }, { kind: 'unavailable' }] as const) {
+    t.deepEqual(codes(judge({ losses: at(2, wanted), profile })), []);
+    t.is(codes(judge({ losses: at(20, wanted), profile })).length, 1);
+  }
+  t.deepEqual(codes(judge({ losses: at(2, { kind: 'sampled', events: 50 }), profile })), ['sampled']);
+});
+
+test('a node that was reported as not observed is so until it reports again', (t) => {
+  const day = (node: string, bins: number): NodeFlows => ({
+    source: 'hubble',
+    node,
+    flows: 100,
+    firstMs: mondayMs,
+    lastMs: mondayMs + bins * binMs,
+    binMs,
+    runs: [{ startMs: mondayMs, bins }],
+  });
+  const gone = (hour: number) => ({
+    source: 'hubble' as const,
+    node: 'n1',
+    sampling: 1,
+    periods: [{ startMs: mondayMs + hour * hourMs, lost: 0, uncounted: 0, unavailable: 1 }],
+  });
+  const span = { firstMs: mondayMs, lastMs: mondayMs + 24 * hourMs };
+  const sinceMs = span.lastMs - hourMs;
+  const found = (flows: readonly NodeFlows[], hour: number) =>
+    evidenceQuality({ binMs, span, flows, losses: [gone(hour)] }, { loss: 0, sinceMs })(['n1']).map(({ code }) => code);
+  const whole = Math.round((24 * hourMs) / binMs);
+  t.deepEqual(found([day('n1', whole)], 4), []);
+  t.deepEqual(found([day('n1', Math.round(whole * 0.92)), day('n2', whole)], 22), ['unavailable']);
 });
 
 test('sampled evidence never makes a workload ready', (t) => {

@@ -34,4 +34,12 @@ export const migrations: readonly string[] = [
      keys BLOB NOT NULL,
      PRIMARY KEY (generation, part)
    ) STRICT, WITHOUT ROWID;`,
+  // losses have a time since then; those without one happened just now
+  `UPDATE node_losses SET record = json_object(
+     'source', source, 'node', node, 'sampling', json_extract(record, '$.sampling'),
+     'periods', json_array(json_object(
+       'startMs', unixepoch() / 3600 * 3600000,
+       'lost', json_extract(record, '$.lost'),
+       'uncounted', json_extract(record, '$.uncounted'),
+       'unavailable', json_extract(record, '$.unavailable'))));`,
 ];

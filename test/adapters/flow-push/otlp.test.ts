@@ -299,7 +299,9 @@ test('points of the future are missing from their node, and are no flows', async
   t.regex(body.partialSuccess.errorMessage, /60 min ahead/);
   t.is(made.graph.size, 0);
   t.deepEqual(
-    made.graph.observation().losses.map(({ source, node, lost }) => [source, node, lost]),
+    made.graph
+      .observation()
+      .losses.map(({ source, node, periods }) => [source, node, ...periods.map(({ lost }) => lost)]),
     [['opentelemetry', 'n2', 1]],
   );
 });

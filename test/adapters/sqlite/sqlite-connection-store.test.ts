@@ -79,6 +79,8 @@ test('a file of version 1 is brought to the present version with everything in i
     INSERT INTO connection VALUES
       (1, 2, 6, 443, 1, '[5,0,0,100,1767571200000,1767571500000,300000,[5891904],[1,0,0],[7],[],[0],"yes","unknown"]');
     INSERT INTO source_position VALUES ('flows.json', '42');
+    INSERT INTO node_losses VALUES
+      ('hubble', 'n1', '{"source":"hubble","node":"n1","lost":3,"uncounted":1,"unavailable":0,"sampling":50}');
     PRAGMA application_id = ${0x6e736567};
     PRAGMA user_version = 1;
   `);
@@ -94,13 +96,17 @@ test('a file of version 1 is brought to the present version with everything in i
     [['workload:shop/Deployment/web>external:192.0.2.1:TCP/443', 5, [1_767_571_200_000], ['hubble']]],
   );
   t.deepEqual(graph.dnsNamesOf({ kind: 'external', address: '192.0.2.1' }), ['api.example']);
+  const [losses] = graph.observation().losses;
+  t.like(losses, { source: 'hubble', node: 'n1', sampling: 50, periods: [{ lost: 3, uncounted: 1, unavailable: 0 }] });
+  const missingSinceMs = Date.now() - (losses?.periods[0]?.startMs ?? 0);
+  t.true(missingSinceMs >= 0 && missingSinceMs < 2 * 3_600_000);
 
   graph.observe(sighting());
   const { delta, recent } = graph.takeChanges();
   await store.save(delta, new Map(), { ...memory, recent });
   await store.close();
   const version = new DatabaseSync(path);
-  t.is(version.prepare('PRAGMA user_version').get()?.['user_version'], 2);
+  t.is(version.prepare('PRAGMA user_version').get()?.['user_version'], 3);
   version.close();
 });
 
