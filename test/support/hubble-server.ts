@@ -140,12 +140,17 @@ export class HubbleServer {
     for (const call of this.#readers) call.end();
   }
 
-  /** Waits for clients to close their connections. */
+  /** Waits for clients to close their connections. Rejects when one does not. */
   async close(): Promise<void> {
-    await new Promise<void>((resolve, reject) =>
-      this.#server.tryShutdown((error) => (error === undefined ? resolve() : reject(error))),
-    );
+    let isLeft = false;
+    const limit = setTimeout(() => {
+      isLeft = true;
+      this.#server.forceShutdown();
+    }, 5_000);
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    clearTimeout(limit);
     this.#removeSocket();
+    if (isLeft) throw new Error('a client left its connection open');
   }
 
   kill(): void {
