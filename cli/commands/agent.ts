@@ -24,10 +24,10 @@ const podToken = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 const help = `
 Examples:
-  # nanoseg agent                                   # flows of this machine as lines on standard output
-  # nanoseg agent > flows.jsonl                     # for nanoseg analyze --flows flows.jsonl
-  # nanoseg agent --to unix:///run/nanoseg.sock     # to a controller on this machine (--push-socket)
-  # nanoseg agent --to https://nanoseg-flows.nanoseg-system.svc:8444 --ca /etc/nanoseg/ca.crt
+  $ sudo nanoseg agent                                   # flows of this machine as lines on standard output
+  $ sudo nanoseg agent > flows.jsonl                     # for nanoseg analyze --flows flows.jsonl
+  $ sudo nanoseg agent --to unix:///run/nanoseg.sock     # to a controller on this machine (--push-socket)
+  $ nanoseg agent --to https://nanoseg-flows.nanoseg-system.svc:8444 --ca /etc/nanoseg/ca.crt
 
 Runs once on each node, in the node's own network namespace, with the capability NET_ADMIN and no other; it listens to what the
 kernel tells of the connections that it tracks. It loads nothing into the kernel and changes no setting; docs/sources.md says
