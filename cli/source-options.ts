@@ -10,6 +10,7 @@ export interface SourceOptions {
   readonly hubbleCert?: string;
   readonly hubbleKey?: string;
   readonly hubbleServerName?: string;
+  readonly hubbleReplies?: boolean;
   readonly goldmane?: string;
   readonly goldmaneCa?: string;
   readonly goldmaneCert?: string;
@@ -32,7 +33,9 @@ export function addSourceOptions(command: Command): Command {
       .addOption(new Option(`--${kind}-key <file>`, 'its key, in PEM'))
       .addOption(new Option(`--${kind}-server-name <name>`, `name in ${name}'s certificate, when not the address`));
   }
-  return command;
+  return command.addOption(
+    new Option('--hubble-replies', 'ask for replies too, where the server never says what is one (old Retina)'),
+  );
 }
 
 /** Throws InputError for options that do not go together. */
@@ -47,7 +50,7 @@ export function sourcesOf(options: SourceOptions): LiveSourceConfig[] {
     };
     const given = Object.entries(parts).filter((part): part is [string, string] => part[1] !== undefined);
     if (address === undefined) {
-      if (given.length === 0) return [];
+      if (given.length === 0 && !(kind === 'hubble' && options.hubbleReplies)) return [];
       throw new InputError([
         problem('ArgumentInvalid', `what is said of ${kind} needs its address: --${kind} ADDRESS`),
       ]);
@@ -55,6 +58,7 @@ export function sourcesOf(options: SourceOptions): LiveSourceConfig[] {
     if ((parts.cert === undefined) !== (parts.key === undefined)) {
       throw new InputError([problem('ArgumentInvalid', `--${kind}-cert and --${kind}-key go together`)]);
     }
-    return [{ kind, address, ...Object.fromEntries(given) }];
+    const replies = kind === 'hubble' && options.hubbleReplies === true ? { replies: true } : {};
+    return [{ kind, address, ...Object.fromEntries(given), ...replies }];
   });
 }

@@ -14,6 +14,8 @@ const sourceSchema = z
     key: z.string().min(1).optional(),
     /** The name that the server's certificate is for, where it is not that of the address. */
     serverName: z.string().min(1).optional(),
+    /** Of Hubble: ask for replies too, for servers that never say what is one. */
+    replies: z.boolean().optional(),
   })
   .refine(
     ({ cert, key }) => (cert === undefined) === (key === undefined),

@@ -22,7 +22,7 @@ export function liveSources(
 }
 
 function opened(
-  { kind, address, ca, cert, key, serverName }: LiveSourceConfig,
+  { kind, address, ca, cert, key, serverName, replies }: LiveSourceConfig,
   clock: Clock,
   position: SourcePosition | undefined,
 ): FlowSource {
@@ -35,7 +35,7 @@ function opened(
   const options = { address, tls: files, position, clock };
   switch (kind) {
     case 'hubble':
-      return hubbleSource(options);
+      return hubbleSource({ ...options, ...(replies !== undefined && { replies }) });
     case 'goldmane':
       return goldmaneSource(options);
   }

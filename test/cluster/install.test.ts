@@ -2,6 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { loadAll } from 'js-yaml';
 import { watchedKinds } from '../../controller/adapters/kubernetes/object-feed.ts';
 import { groupOfResource, newestResource } from '../../controller/adapters/kubernetes/resource-paths.ts';
+import { eventually } from '../support/approval-webhook.ts';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import {
   bindRole,
@@ -247,7 +248,8 @@ clusterTest('only who is bound to the role may push flows, and nothing else come
     subjects: [userNamed(agent)],
   };
   await api().request('admin', 'POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', binding);
-  for (const path of ['/v1/flows', '/v1/metrics']) t.true(await mayPush(agent, path), path);
+  // the API server takes a moment to know of a binding
+  for (const path of ['/v1/flows', '/v1/metrics']) await eventually(path, () => mayPush(agent, path));
   t.false(await mayPush(agent, '/v1/other'));
   for (const resource of ['/pods', '/secrets', '/configmaps'])
     await mayExactly(t, agent, '', resource, { namespace: home });
