@@ -45,6 +45,7 @@ export class ControllerWorld {
   #running: Promise<void> | undefined;
   #failure: unknown;
   #view: ClusterView | undefined;
+  #page: string | undefined;
 
   private constructor(backend: WorldBackend, flows: string) {
     this.backend = backend;
@@ -60,6 +61,12 @@ export class ControllerWorld {
     await writeFile(flows, pulse.map((timeMs) => flowAt('pulse/heart > pulse/vein 80', timeMs)).join(''));
     await world.run();
     return world;
+  }
+
+  /** Where its page is, when it has one. */
+  get page(): string {
+    if (this.#page === undefined) throw new Error('this controller has no page');
+    return this.#page;
   }
 
   get store(): ObjectStore {
@@ -84,7 +91,8 @@ export class ControllerWorld {
     };
     this.#stop = stop;
     this.#failure = undefined;
-    this.#running = runController({ config, version: '0.0.0-test', log, notifier, onRound }, stop.signal);
+    const onPage = (url: string) => (this.#page = url);
+    this.#running = runController({ config, version: '0.0.0-test', log, notifier, onRound, onPage }, stop.signal);
     this.#running.catch((error: unknown) => (this.#failure = error));
     await this.rounds(1);
     await this.eventually('decisions can be made', async () => (await this.backend.canDecide()) || undefined);

@@ -18,10 +18,10 @@ export interface ServedGraph {
   readonly ring: EventRing;
   readonly live: LiveGraph;
   /** Everything was judged once. */
-  judgeAll(): Promise<void>;
+  readonly judgeAll: () => Promise<void>;
   /** Tells who listens what changed since. */
-  tell(): void;
-  close(): Promise<void>;
+  readonly tell: () => void;
+  readonly close: () => Promise<void>;
 }
 
 /** The API on a graph and a view, without a controller; what it is asked to do beside showing them fails. */

@@ -20,7 +20,7 @@ export interface StreamLimits {
 export const defaultStreamLimits: StreamLimits = {
   streams: 1_000,
   perCaller: 300,
-  queuedBytes: 1_048_576,
+  queuedBytes: 4 * 1_048_576,
   stalledMs: 30_000,
   heartbeatMs: 15_000,
   recheckMs: 60_000,
