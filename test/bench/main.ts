@@ -8,6 +8,7 @@ import { bench as http } from './http.ts';
 import { bench as ingest } from './ingest.ts';
 import { bench as liveInventory } from './live-inventory.ts';
 import { type Bench, table } from './measure.ts';
+import { bench as page } from './page.ts';
 import { bench as quality } from './quality.ts';
 import { bench as synthesis } from './synthesis.ts';
 
@@ -22,6 +23,7 @@ const benches: readonly Bench[] = [
   synthesis,
   controller,
   http,
+  page,
 ];
 
 /** Runs the benchmarks that the command line names, or all of them, each in a process of its own. */

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { browserMissing, pageTest, TestBrowser } from '../support/page-browser.ts';
+import { browserMissing, pageTest } from '../support/page-test.ts';
+import { TestBrowser } from '../support/page-browser.ts';
 import { PageController } from '../support/page-controller.ts';
 import { deployment, flowLine } from '../support/tiny-shop.ts';
 
@@ -39,7 +40,7 @@ if (browserMissing === undefined) {
       'profiles/nanoseg-system/default.yaml': profile,
       'flows/a.jsonl': flows.join(''),
     });
-    [browser] = await Promise.all([TestBrowser.start(), controller.start(3)]);
+    [browser] = await Promise.all([TestBrowser.start(), controller.start({ proposals: 3 })]);
   });
   test.after.always(async () => {
     await browser?.close();
@@ -68,6 +69,7 @@ pageTest('what comes in is drawn, announced and counted, and moves nothing that 
   t.regex((await code.textContent()) ?? '', /port: 25/);
   await page.getByRole('button', { name: /changes? since you looked/ }).click();
   await page.getByRole('dialog', { name: 'Changes' }).getByText('1 new pair talks').waitFor();
+  t.regex((await page.locator('.tables-head').textContent()) ?? '', /3 connections$/);
   await opened.screenshot('live-changes');
   t.deepEqual(opened.problems(), []);
   await opened.close();
@@ -115,7 +117,7 @@ pageTest('the page says when the server is gone, and goes on when it is back', a
   // what one looks at stays
   t.true((await page.locator('#table-connections .grid-body [role=row]').count()) >= 3);
   await controller.write('flows/d.jsonl', flowLine('shop/mail > shop/web 80'));
-  await controller.start(3);
+  await controller.start({ proposals: 3 });
   await page.locator('.live', { hasText: 'live' }).waitFor({ timeout: 20_000 });
   await page.getByRole('tab', { name: /^Connections/ }).click();
   await page.getByRole('row', { name: /shop\/mail shop\/web TCP 80/ }).waitFor();

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { browserMissing, pageTest, TestBrowser, type TestPage } from '../support/page-browser.ts';
+import { browserMissing, pageTest } from '../support/page-test.ts';
+import { TestBrowser, type TestPage } from '../support/page-browser.ts';
 import { PageController } from '../support/page-controller.ts';
 
 let controller: PageController;
@@ -8,7 +9,7 @@ let browser: TestBrowser;
 if (browserMissing === undefined) {
   test.before(async () => {
     controller = await PageController.onExample();
-    [browser] = await Promise.all([TestBrowser.start(), controller.start(17)]);
+    [browser] = await Promise.all([TestBrowser.start(), controller.start({ proposals: 17 })]);
   });
   test.after.always(async () => {
     await browser?.close();

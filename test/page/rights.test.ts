@@ -1,8 +1,9 @@
 import test from 'ava';
+import { browserMissing, pageTest } from '../support/page-test.ts';
 import { InstalledShop } from '../support/installed-shop.ts';
 import { bindRole } from '../support/install-for-test.ts';
 import { freePorts } from '../support/owned-process.ts';
-import { browserMissing, pageTest, TestBrowser, type TestPage } from '../support/page-browser.ts';
+import { TestBrowser, type TestPage } from '../support/page-browser.ts';
 import { type KubeApi, type KubeUser, kubeApiMissing, startKubeApi } from '../support/kube-api.ts';
 
 const missing = browserMissing ?? (process.env['NANOSEG_TEST_REQUIRE'] === 'all' ? undefined : kubeApiMissing());
@@ -64,7 +65,7 @@ rightsTest('in a cluster the page asks for a token, keeps it nowhere, and refuse
   const kept = await page.evaluate(
     'JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }, location.href])',
   );
-  t.false(`${kept}`.includes(api.tokenOf('alice')));
+  t.false(String(kept).includes(api.tokenOf('alice')));
   t.deepEqual(opened.problems(), []);
   await opened.close();
 });

@@ -1,13 +1,10 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
 import type axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
-const executablePath = '/usr/bin/chromium';
-const missing = process.env['NANOSEG_TEST_REQUIRE'] === 'all' || existsSync(executablePath) ? undefined : 'chromium';
+export const executablePath = '/usr/bin/chromium';
 const screenshots = fileURLToPath(new URL('../page/screenshots/', import.meta.url));
 const flags = [
   '--no-sandbox',
@@ -18,14 +15,6 @@ const flags = [
   '--disable-component-update',
   '--disable-sync',
 ];
-
-export { missing as browserMissing };
-
-/** A test in a real browser, after those before it; skipped with the reason where there is none. */
-export function pageTest(title: string, implementation: (t: ExecutionContext) => Promise<void>): void {
-  if (missing === undefined) test.serial(title, implementation);
-  else test.skip(`${title} (needs ${missing})`, implementation);
-}
 
 export interface OpenOptions {
   readonly dark?: boolean;

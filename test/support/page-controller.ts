@@ -7,7 +7,13 @@ import { freePorts, type OwnedProcess, startOwned } from './owned-process.ts';
 
 const program = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const example = fileURLToPath(new URL('../../examples/shop/', import.meta.url));
-const withinMs = 60_000;
+
+/** What a controller has to know before a test begins. */
+export interface Readiness {
+  readonly proposals?: number;
+  readonly connections?: number;
+  readonly withinMs?: number;
+}
 
 /** `nanoseg controller --http-port` on a workspace directory of its own. */
 export class PageController {
@@ -47,8 +53,8 @@ export class PageController {
     await writeFile(join(this.directory, name), text);
   }
 
-  /** Resolves when it answers, and so many proposals are there. */
-  async start(proposals = 1): Promise<void> {
+  /** Resolves when it answers, and so many proposals are looked at and connections were seen. */
+  async start({ proposals = 0, connections = 1, withinMs = 60_000 }: Readiness): Promise<void> {
     const { directory, port } = this;
     const options = ['--workspace', directory, '--flows', join(directory, 'flows'), '--http-port', `${port}`];
     this.#process = startOwned(
@@ -57,10 +63,14 @@ export class PageController {
       join(directory, 'controller.log'),
     );
     const deadline = Date.now() + withinMs;
-    while ((await this.#proposals()) < proposals) {
+    for (;;) {
+      const found = await Promise.all([this.#proposals(), this.#connections()]);
+      if (found[0] >= proposals && found[1] >= connections) return;
       const end = this.#process.exited();
       if (end !== undefined || Date.now() > deadline) {
-        throw new Error(`no ${proposals} proposals (${end ?? 'it runs'}): ${await this.#process.log()}`);
+        throw new Error(
+          `${found.join(' proposals, ')} connections (${end ?? 'it runs'}): ${await this.#process.log()}`,
+        );
       }
       await sleep(50);
     }
@@ -77,13 +87,21 @@ export class PageController {
   }
 
   async #proposals(): Promise<number> {
+    const { items = [] } = await this.#ask<{ items?: readonly { readonly state: string }[] }>('proposals');
+    return items.filter(({ state }) => state !== 'New').length;
+  }
+
+  async #connections(): Promise<number> {
+    const { attributes } = await this.#ask<{ attributes?: { readonly connections: number } }>('graph');
+    return attributes?.connections ?? 0;
+  }
+
+  async #ask<Answer extends object>(path: string): Promise<Answer | Record<string, never>> {
     try {
-      const reply = await fetch(`${this.url}api/v1/proposals`);
-      const { items = [] } = (await reply.json()) as { items?: readonly { readonly state: string }[] };
-      return items.filter(({ state }) => state !== 'New').length;
+      return (await (await fetch(`${this.url}api/v1/${path}`)).json()) as Answer;
     } catch {
       // it does not listen yet
-      return 0;
+      return {};
     }
   }
 }

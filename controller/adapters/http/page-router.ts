@@ -68,8 +68,9 @@ function send(request: Request, response: Response, file: Served, caching: strin
   response.set({ 'Cache-Control': caching, ETag: `W/${file.etag}`, Vary: 'Accept-Encoding' });
   response.set('X-Content-Type-Options', 'nosniff');
   if (request.fresh) return void response.status(304).end();
-  const encoding = request.acceptsEncodings('br', 'gzip', 'identity');
+  // browsers name both alike, and the smaller one comes second in what they say
+  const encoding = request.acceptsEncodings('br') || request.acceptsEncodings('gzip');
   const body = encoding === 'br' ? file.br : encoding === 'gzip' ? file.gzip : file.plain;
-  if (body !== file.plain) response.set('Content-Encoding', `${encoding}`);
+  if (encoding !== false) response.set('Content-Encoding', encoding);
   response.type(file.type).send(Buffer.from(body));
 }

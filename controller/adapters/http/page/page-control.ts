@@ -295,6 +295,8 @@ export class PageControl {
         ...(added.edges > 0 ? [`${added.edges} new ${added.edges === 1 ? 'pair talks' : 'pairs talk'}`] : []),
       ];
       if (parts.length > 0) this.#tell(parts.join(', '));
+      const { graphFacts } = this.#state.now;
+      if (graphFacts) this.#state.set({ graphFacts: { ...graphFacts, connections: this.told.connections } });
     }
     this.#drawSoon(cannotMerge);
   }

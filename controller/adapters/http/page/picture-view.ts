@@ -109,14 +109,19 @@ export function showPicture(
     tool('Rearrange', 'Rearrange: lay everything out anew', rearrange),
   );
 
-  let drawing = 0;
-  const draw = async ({ fit = false }: { readonly fit?: boolean } = {}) => {
+  let asked = 0;
+  let drawn: Promise<void> = Promise.resolve();
+  const draw = ({ fit = false }: { readonly fit?: boolean } = {}) => {
+    const turn = ++asked;
+    // one after the other, because each goes on from where the one before has put things
+    drawn = drawn.then(() => drawNow(turn, fit));
+    return drawn;
+  };
+  const drawNow = async (turn: number, fit: boolean) => {
     const { displayed } = state.now;
-    if (displayed === undefined) return;
-    const turn = ++drawing;
+    // what was asked for later draws this too
+    if (displayed === undefined || (turn !== asked && !fit)) return;
     await places.complete(displayed, groupLinks(displayed));
-    // a newer graph came while this one was laid out
-    if (turn !== drawing) return;
     picture.show(overlaid(state.now, displayed), { fit });
     picture.emphasise(emphasisOf(state.now, picture.graph));
     showOverlayLegend(legend, state.now, picture.graph);

@@ -18,6 +18,14 @@ export class ToldGraph {
     return { nodes: this.#nodes.size, edges: this.#edges.size };
   }
 
+  /** That were seen, of all pairs. */
+  get connections(): number {
+    let sum = 0;
+    for (const { attributes } of this.#edges.values())
+      if (attributes.firstSeen !== undefined) sum += attributes.connections;
+    return sum;
+  }
+
   node(key: string): GraphNode | undefined {
     return this.#nodes.get(key);
   }

@@ -16,8 +16,8 @@ export function showHeader(
   toggleTheme: () => string,
 ): void {
   const watching = el('span', { class: 'watching' });
-  const live = el('span', { class: 'live', 'data-testid': 'live' });
-  const news = newsButton(state, control);
+  const live = el('span', { class: 'live' });
+  const news = newsButton(state, control, announcer);
   const theme = el('button', {
     type: 'button',
     class: 'quiet-button',
@@ -77,8 +77,13 @@ function liveWords({ live }: PageValues): { readonly kind: string; readonly text
   }
 }
 
+/** Changes are said aloud at most so often. */
+const announceEveryMs = 4000;
+
 /** How much changed by itself; opening it says what, and begins to count anew. */
-function newsButton(state: PageState, control: PageControl): HTMLElement {
+function newsButton(state: PageState, control: PageControl, announcer: Announcer): HTMLElement {
+  let saidAt = 0;
+  let told = 0;
   const count = el('span', { class: 'badge', hidden: true });
   const list = el('div', { class: 'popover', id: 'news', popover: 'auto', role: 'dialog', 'aria-label': 'Changes' });
   const button = el('button', { type: 'button', class: 'quiet-button', popovertarget: 'news' }, 'Changes', count);
@@ -96,6 +101,11 @@ function newsButton(state: PageState, control: PageControl): HTMLElement {
   state.watch(['news'], ({ news }) => {
     count.hidden = news.length === 0;
     count.textContent = `${news.length}`;
+    if (news.length > told && Date.now() - saidAt > announceEveryMs) {
+      saidAt = Date.now();
+      announcer.say(news.length - told > 1 ? `${news.length} changes` : (news[0] ?? ''));
+    }
+    told = news.length;
     button.setAttribute(
       'aria-label',
       news.length === 0 ? 'Changes: none since you looked' : `${counted(news.length, 'change')} since you looked`,

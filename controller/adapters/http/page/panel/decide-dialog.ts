@@ -1,5 +1,4 @@
 import type { DecisionAnswer, ProposalDetail } from '../../../../view/proposal-shape.ts';
-import type { Announcer } from '../announcer.ts';
 import { ApiFailure } from '../client/api-client.ts';
 import { el, fill } from '../dom.ts';
 import type { PageControl } from '../page-control.ts';
@@ -10,11 +9,9 @@ import { facts, section, wordList } from './section.ts';
 export class DecideDialog {
   readonly element = el('dialog', { class: 'dialog', 'aria-labelledby': 'decide-title' });
   readonly #control: PageControl;
-  readonly #announcer: Announcer;
 
-  constructor(control: PageControl, announcer: Announcer) {
+  constructor(control: PageControl) {
     this.#control = control;
-    this.#announcer = announcer;
   }
 
   open(proposal: ProposalDetail, decision: 'approve' | 'reject'): void {
@@ -55,7 +52,6 @@ export class DecideDialog {
           printable(result.message),
         ),
       );
-      this.#announcer.say(`${resultWords[result.kind]} ${result.message}`);
       if (result.kind === 'failed') confirm.disabled = false;
       else {
         confirm.hidden = true;

@@ -21,7 +21,7 @@ export function showPanel(
 ): void {
   const list = new ProposalList(state, control);
   const pairs = new PairDetail(api, state, control);
-  const dialog = new DecideDialog(control, announcer);
+  const dialog = new DecideDialog(control);
   const wide = el(
     'button',
     { type: 'button', class: 'quiet-button', 'aria-pressed': 'false', onclick: () => widen() },
