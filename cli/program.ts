@@ -23,6 +23,7 @@ import { rollbackCommand } from './commands/rollback.ts';
 import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
+import { uiCommand } from './commands/ui.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { connectWith } from './connect.ts';
 import type { Connect } from './connection.ts';
@@ -93,6 +94,7 @@ function commandGroups(
         agentCommand(terminal),
         recordCommand(terminal),
         statusCommand(terminal, connect),
+        uiCommand(terminal),
         deviationsCommand(terminal, connect),
         auditCommand(terminal, connect),
         stopCommand(terminal, connect),

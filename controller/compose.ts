@@ -6,6 +6,7 @@ import { type ControllerParts, identity } from './backend.ts';
 import { clusterBackend } from './cluster-backend.ts';
 import { HttpEndpoint } from './http-endpoint.ts';
 import { Observer } from './observer.ts';
+import { stateFigures } from './state-figures.ts';
 import { workspaceBackend } from './workspace-backend.ts';
 
 /** Runs a controller until aborted. Rejects for what nobody outside of it can repair, and with ControllerProblem. */
@@ -21,16 +22,21 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   const view = new LiveInventory({ ownNamespace: config.ownNamespace, clock: systemClock, portRanges });
   let synced = false;
   void view.synced.then(() => (synced = true));
+  const observer = new Observer(parts, view, metrics);
+  let http: HttpEndpoint | undefined;
   const probes = {
     unready: () => (synced ? undefined : 'the cluster has not been read yet'),
     degraded: () => [...view.problems().filter(({ code }) => missingKinds.has(code)), ...backend.degraded()],
-    metrics: () => metrics.text(),
+    metrics: async () => {
+      metrics.state.set(stateFigures(view, observer, http));
+      return metrics.text();
+    },
   };
   const health = config.health && (await serveProbes(config.health.port, config.health.host, probes));
   if (health) parts.onHealthPort?.(health.port);
-  const observer = new Observer(parts, view, metrics);
   const served = config.once ? undefined : config.http;
-  const http = served && (await HttpEndpoint.open(served, { parts, backend, view, observer, probes }));
+  const answered = (status: number) => metrics.state.answered(status);
+  http = served && (await HttpEndpoint.open(served, { parts, backend, view, observer, probes, answered }));
   const isShared = config.workspace === undefined;
   let tasks: readonly Promise<void>[] = [];
   try {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Router } from 'express';
 import { openGate } from './adapters/http/api/gate.ts';
 import { EventRing } from './adapters/http/api/event-ring.ts';
@@ -12,6 +12,8 @@ import { createKubeClient, type KubeClient } from './adapters/kubernetes/kube-cl
 import { createKubernetesObjectStore } from './adapters/kubernetes/object-store.ts';
 import { TokenGate } from './adapters/kubernetes/token-gate.ts';
 import { systemClock } from './adapters/system-clock.ts';
+import { volatileFolder } from './adapters/workspace/workspace-lock.ts';
+import { workspacePaths } from './adapters/workspace/workspace-paths.ts';
 import { type Backend, type ControllerParts, ControllerProblem } from './backend.ts';
 import { type CallerStore, callerDecisions, machineUser } from './caller-decisions.ts';
 import type { ControllerConfig } from './config.ts';
@@ -34,6 +36,8 @@ export interface HttpEndpointParts {
   readonly view: LiveInventory;
   readonly observer: Observer;
   readonly probes: Probes;
+  /** Told the status of each answer. */
+  readonly answered: (status: number) => void;
 }
 
 /** What changed is told so often. */
@@ -90,6 +94,11 @@ export class HttpEndpoint {
     this.#live?.stop.abort();
   }
 
+  /** Clients that listen to events. */
+  get streams(): number {
+    return this.#server?.streams.size ?? 0;
+  }
+
   async close(): Promise<void> {
     this.#events.close();
     this.#live?.stop.abort();
@@ -98,7 +107,7 @@ export class HttpEndpoint {
   }
 
   async #listen(): Promise<void> {
-    const { parts, view, backend, probes } = this.#given;
+    const { parts, view, backend, probes, answered } = this.#given;
     const { host, port } = this.#config;
     const isLoopback = isLoopbackHost(host);
     if (this.#client === undefined && !isLoopback) {
@@ -120,10 +129,12 @@ export class HttpEndpoint {
       epoch: this.#options.epoch,
       clock: systemClock,
       log: parts.log,
+      answered,
     };
     this.#server = await this.#openServer(options);
     const url = `${certificate === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${this.#server.port}`;
     parts.log.info({ url }, 'the page and the API are served');
+    await this.#leaveAddress(url);
     parts.onPage?.(url);
     backend.pushAccess?.(view).subscribe(() => void this.#renew());
   }
@@ -234,6 +245,14 @@ export class HttpEndpoint {
       this.#events.tell();
       this.#server?.streams.tell();
     }
+  }
+
+  /** For `nanoseg ui`, which looks whether somebody answers there. */
+  async #leaveAddress(url: string): Promise<void> {
+    const { workspace } = this.#given.parts.config;
+    if (workspace === undefined) return;
+    await volatileFolder(workspace);
+    await writeFile(workspacePaths(workspace).page, `${url}\n`);
   }
 
   async #certificate(isLoopback: boolean): Promise<Certificate | undefined> {

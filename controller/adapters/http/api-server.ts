@@ -69,6 +69,8 @@ export interface ApiServerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<ApiServerLimits>;
+  /** Told the status of each answer. */
+  readonly answered?: (status: number) => void;
 }
 
 /** The page, the API and the probes on one address. */
@@ -137,6 +139,10 @@ function application(options: ApiServerOptions, limits: ApiServerLimits, streams
   const answers = new Answers(clock, epoch);
   const letIn = new Admission(options, limits);
   const document = openApiDocument(routes, source.version);
+  app.use((_request, response, next) => {
+    response.once('close', () => options.answered?.(response.statusCode));
+    next();
+  });
   app.use(requestGuard(isLoopback));
   mountProbes(app, probes, async (request) => void (await letIn.admit(request)));
   app.get('/openapi.json', (request, response) => answers.json(request, response, 200, document));

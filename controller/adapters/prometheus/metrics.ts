@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { PushFigures } from '../flow-push/push-figures.ts';
 import { pushMetrics } from './push-metrics.ts';
+import { StateMetrics } from './state-metrics.ts';
 import { auditActions, type AuditAction } from '../../ports.ts';
 import { proposalStates, type ProposalState } from '../../model/policy-proposal.ts';
 
@@ -23,11 +24,9 @@ export class ControllerMetrics {
   readonly #connections = this.#gauge('nanoseg_graph_connections', 'Distinct connections in the traffic graph');
   readonly #leader = this.#gauge('nanoseg_leader', '1 while this replica may write');
   readonly #queue = this.#gauge('nanoseg_queue_keys', 'Proposals waiting to be looked at');
-  readonly #wouldDeny = this.#gauge(
-    'nanoseg_would_deny',
-    'Live connections that proposals would deny, over all of them',
-  );
   readonly #unsaved = this.#gauge('nanoseg_notifications_dropped', 'Notifications that could not be delivered');
+  /** Looked up when somebody asks. */
+  readonly state: StateMetrics = new StateMetrics(this.#registry);
   /** Of the push endpoint. */
   readonly push: PushFigures = pushMetrics(this.#registry);
   readonly #approval = new Histogram({
@@ -70,10 +69,6 @@ export class ControllerMetrics {
 
   waiting(keys: number): void {
     this.#queue.set(keys);
-  }
-
-  wouldDeny(connections: number): void {
-    this.#wouldDeny.set(connections);
   }
 
   notificationsDropped(count: number): void {

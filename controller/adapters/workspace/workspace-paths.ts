@@ -34,6 +34,8 @@ export interface WorkspacePaths {
   readonly auditHead: string;
   /** What can be lost: it is made anew, and is no matter for Git. */
   readonly volatile: string;
+  /** The address of the page that a controller serves, if it does. */
+  readonly page: string;
 }
 
 export function workspacePaths(root: string): WorkspacePaths {
@@ -45,6 +47,7 @@ export function workspacePaths(root: string): WorkspacePaths {
     audit: join(root, 'audit.jsonl'),
     auditHead: join(root, 'audit.head.json'),
     volatile: join(root, '.nanoseg'),
+    page: join(root, '.nanoseg', 'page'),
   };
 }
 
