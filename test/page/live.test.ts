@@ -141,3 +141,22 @@ pageTest('a page that is opened while nobody answers the API says so, and tries 
   t.deepEqual(opened.problems(), []);
   await opened.close();
 });
+
+pageTest('without WebGL the tables are there, and it is said', async (t) => {
+  const opened = await browser.open(controller.url, {
+    prepare: async (asked) =>
+      void (await asked.addInitScript(`{
+        const real = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+          return kind.includes('webgl') ? null : real.call(this, kind, ...rest);
+        };
+      }`)),
+  });
+  const { page } = opened;
+  await page.getByRole('heading', { name: 'No picture here' }).waitFor();
+  await page.getByRole('row', { name: /shop\/web shop\/cart TCP 8080/ }).click();
+  await page.getByText('shop/Deployment/web > shop/Deployment/cart TCP 8080').waitFor();
+  t.deepEqual(await opened.accessibilityFaults(), []);
+  t.deepEqual(opened.problems(), []);
+  await opened.close();
+});

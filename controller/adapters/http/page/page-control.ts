@@ -1,5 +1,11 @@
 import type { GraphChange, SearchHit, ServerEvents } from '../../../view/api-shape.ts';
-import type { DecisionAnswer, DecisionInput, ProposalSummary } from '../../../view/proposal-shape.ts';
+import type {
+  DecisionAnswer,
+  DecisionInput,
+  ProposalDetail,
+  ProposalEffect,
+  ProposalSummary,
+} from '../../../view/proposal-shape.ts';
 import { type ApiClient, ApiFailure, type GraphFilter, type GraphScope } from './client/api-client.ts';
 import { followUpdates } from './client/live-updates.ts';
 import { displayedGraph } from './drawing/displayed-graph.ts';
@@ -226,18 +232,25 @@ export class PageControl {
     const { signal } = this.#detailRequest;
     try {
       const proposal = await this.#api.proposal(namespace, name, signal);
-      const before = this.#state.now.detail;
-      const known =
-        before !== undefined && 'effect' in before && before.proposal.digest === proposal.digest
-          ? before.effect
-          : undefined;
       if (signal.aborted) return;
-      this.#state.set({ detail: { proposal, effect: known } });
+      this.#showDetail(proposal, undefined);
       const effect = await this.#api.effect(namespace, name, signal);
-      if (!signal.aborted) this.#state.set({ detail: { proposal, effect } });
+      if (!signal.aborted) this.#showDetail(proposal, effect);
     } catch (error) {
-      if (!signal.aborted && !this.#signInFor(error)) this.#state.set({ detail: failureOf(error) });
+      if (signal.aborted || this.#signInFor(error)) return;
+      const { detail } = this.#state.now;
+      // what is known of the proposal stays where only its effect cannot be told
+      if (detail === undefined || detail instanceof ApiFailure) this.#state.set({ detail: failureOf(error) });
     }
+  }
+
+  /** Nothing that is read is drawn anew where it is the same as before. */
+  #showDetail(proposal: ProposalDetail, effect: ProposalEffect | undefined): void {
+    const { detail } = this.#state.now;
+    const before = detail instanceof ApiFailure ? undefined : detail;
+    const known = effect ?? (before?.proposal.digest === proposal.digest ? before.effect : undefined);
+    const now = { proposal, effect: known };
+    if (JSON.stringify(before) !== JSON.stringify(now)) this.#state.set({ detail: now });
   }
 
   #refreshDetail(changed: { readonly namespace: string; readonly name: string }): void {

@@ -7,7 +7,7 @@ import { printable } from '../printable.ts';
 import { DecideDialog } from './decide-dialog.ts';
 import { groupDetail, nodeDetail } from './node-detail.ts';
 import { PairDetail } from './pair-detail.ts';
-import { proposalDetail } from './proposal-detail.ts';
+import { proposalDetail, type ReviewMemory } from './proposal-detail.ts';
 import { ProposalList } from './proposal-list.ts';
 import { showSignIn } from './sign-in.ts';
 
@@ -53,6 +53,8 @@ export function showPanel(
     heading.title = title;
   };
   let shown: string | undefined;
+  let drawn = state.now;
+  const memory: ReviewMemory = { tab: 'rules' };
   const show = (values: PageValues) => {
     const { selection } = values;
     const what = selection === undefined ? '' : JSON.stringify(selection);
@@ -65,7 +67,16 @@ export function showPanel(
       if (shown !== what) fill(body, pairs.element);
       pairs.show(selection.source, selection.target);
     } else {
-      const content = contentOf(values, control, dialog);
+      // what is read of a proposal is not touched by what changes elsewhere
+      if (
+        shown === what &&
+        selection.kind === 'proposal' &&
+        drawn.detail === values.detail &&
+        drawn.overlay === values.overlay
+      )
+        return;
+      drawn = values;
+      const content = contentOf(values, control, dialog, memory);
       if (shown === what) keepPlace(body, () => fill(body, content));
       else fill(body, content);
     }
@@ -79,13 +90,13 @@ export function showPanel(
   state.watch(['proposals'], (values) => retitle(panelTitle(values)));
 }
 
-function contentOf(values: PageValues, control: PageControl, dialog: DecideDialog): HTMLElement {
+function contentOf(values: PageValues, control: PageControl, dialog: DecideDialog, memory: ReviewMemory): HTMLElement {
   const { selection, detail } = values;
   switch (selection?.kind) {
     case 'proposal':
       if (detail === undefined) return el('p', { class: 'panel-note' }, 'Reading the proposal…');
       if (detail instanceof ApiFailure) return failure(detail, control);
-      return proposalDetail(detail.proposal, detail.effect, values.overlay, control, dialog);
+      return proposalDetail(detail.proposal, detail.effect, values.overlay, control, dialog, memory);
     case 'node':
       return nodeDetail(selection.key, control);
     case 'group':

@@ -11,8 +11,10 @@ import { diffView, yamlView } from './code-view.ts';
 import type { DecideDialog } from './decide-dialog.ts';
 import { facts, section, wordList } from './section.ts';
 
-/** The tab that was open last: another proposal opens at the same one. */
-let openTab = 'rules';
+/** What stays as it was from one proposal to the next. */
+export interface ReviewMemory {
+  tab: string;
+}
 
 /** Everything that a reviewer asks of a proposal, and the decision at its end. */
 export function proposalDetail(
@@ -21,6 +23,7 @@ export function proposalDetail(
   overlay: OverlayMode,
   control: PageControl,
   dialog: DecideDialog,
+  memory: ReviewMemory,
 ): HTMLElement {
   const bar = tabs(
     'Parts of the proposal',
@@ -32,9 +35,9 @@ export function proposalDetail(
       { name: 'diff', title: 'Diff', content: diffPart(proposal) },
       { name: 'yaml', title: 'YAML', content: yamlPart(proposal) },
     ],
-    openTab,
+    memory.tab,
     (name) => {
-      openTab = name;
+      memory.tab = name;
     },
   );
   return el(

@@ -17,32 +17,38 @@ export interface GridSource<Item> {
   readonly columns: readonly GridColumn<Item>[];
   readonly key: (item: Item) => string;
   readonly pick: (item: Item) => void;
-  readonly nearEnd?: () => void;
+  /** What is said in place of rows where there are none. */
+  readonly none: string;
 }
 
 const rowHeight = 30;
 
 /** A table of any length: only what is in view is in the document, and all of it can be reached by keys. */
 export class Grid<Item> {
-  readonly element: HTMLElement;
+  /** The table, and what is said where it is empty. */
+  readonly frame: HTMLElement;
+  readonly #element: HTMLElement;
   readonly #rows: VirtualRows<Item>;
   readonly #columns: readonly GridColumn<Item>[];
   readonly #head: HTMLElement;
+  readonly #none: HTMLElement;
   #items: readonly Item[] = [];
   #sorted: { readonly column: number; readonly down: boolean } | undefined;
 
-  constructor({ label, columns, key, pick, nearEnd }: GridSource<Item>) {
+  constructor({ label, columns, key, pick, none }: GridSource<Item>) {
     this.#columns = columns;
     this.#head = el('div', { role: 'row', class: 'grid-row grid-head', 'aria-rowindex': 1 });
     const body = el('div', { role: 'rowgroup', class: 'grid-body' });
+    this.#none = el('p', { class: 'grid-note', hidden: true }, none);
     const scroller = el('div', { class: 'grid-scroll' }, body);
     const heads = el('div', { role: 'rowgroup', class: 'grid-heads' }, this.#head);
-    this.element = el(
+    this.#element = el(
       'div',
       { role: 'grid', class: 'grid', 'aria-label': label, 'aria-colcount': columns.length },
       heads,
       scroller,
     );
+    this.frame = el('div', { class: 'grid-frame' }, this.#element, this.#none);
     // the heads stand above their columns also where a scrollbar takes space from them
     new ResizeObserver(() => {
       heads.style.paddingRight = `${scroller.offsetWidth - scroller.clientWidth}px`;
@@ -52,14 +58,14 @@ export class Grid<Item> {
       key,
       pick,
       height: rowHeight,
-      ...(nearEnd !== undefined && { nearEnd }),
       render: (item, index) => this.#row(item, index),
     });
   }
 
-  set(items: readonly Item[], total = items.length): void {
+  set(items: readonly Item[]): void {
     this.#items = items;
-    this.element.setAttribute('aria-rowcount', `${total + 1}`);
+    this.#none.hidden = items.length > 0;
+    this.#element.setAttribute('aria-rowcount', `${items.length + 1}`);
     this.#rows.set(this.#inOrder());
   }
 

@@ -45,6 +45,7 @@ export class NodeTable {
           sortBy: ({ state: urgent }) => urgent ?? '',
         },
       ],
+      none: 'Nobody fits the filters.',
       key: ({ node }) => node.key,
       pick: ({ node }) => control.select({ kind: 'node', key: node.key }),
     });
@@ -55,7 +56,7 @@ export class NodeTable {
   }
 
   get element(): HTMLElement {
-    return this.#grid.element;
+    return this.#grid.frame;
   }
 
   #update(): void {

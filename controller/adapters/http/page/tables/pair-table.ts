@@ -60,6 +60,7 @@ export class PairTable {
           sortBy: ({ attributes }) => attributes.lastSeen ?? '',
         },
       ],
+      none: 'No connection fits the filters.',
       key: ({ source, target }) => `${source} ${target}`,
       pick: ({ source, target }) => control.select({ kind: 'edge', source, target }),
     });
@@ -70,7 +71,7 @@ export class PairTable {
   }
 
   get element(): HTMLElement {
-    return this.#grid.element;
+    return this.#grid.frame;
   }
 
   #update(): void {

@@ -3,6 +3,7 @@ import type { PageControl } from '../page-control.ts';
 import type { PageState } from '../page-state.ts';
 import { tabs } from '../tabs.ts';
 import { counted } from '../time-words.ts';
+import { deviationTable } from './deviation-table.ts';
 import { NodeTable } from './node-table.ts';
 import { PairTable } from './pair-table.ts';
 
@@ -14,6 +15,7 @@ export function showTables(container: HTMLElement, state: PageState, control: Pa
   const bar = tabs('Tables', 'table', [
     { name: 'connections', title: 'Connections', content: pairs.element },
     { name: 'nodes', title: 'Workloads and others', content: nodes.element },
+    { name: 'deviations', title: 'Deviations', content: deviationTable(state, control) },
   ]);
   fill(container, el('div', { class: 'tables-head' }, bar.element, facts), ...bar.panels);
   state.watch(['graphFacts'], ({ graphFacts }) => {
@@ -22,6 +24,7 @@ export function showTables(container: HTMLElement, state: PageState, control: Pa
     const all = counted(connections + leftOut, 'connection');
     facts.textContent = leftOut === 0 ? all : `${connections.toLocaleString('en')} of ${all}`;
   });
+  state.watch(['deviations'], ({ deviations }) => bar.title('deviations', `Deviations (${deviations.length})`));
   state.watch(['displayed'], () => {
     bar.title('connections', `Connections (${counted(pairs.count, 'pair')})`);
     bar.title('nodes', `Workloads and others (${nodes.count.toLocaleString('en')})`);

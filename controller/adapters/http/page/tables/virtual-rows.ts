@@ -5,8 +5,6 @@ export interface RowSource<Item> {
   readonly pick: (item: Item) => void;
   /** Pixels; all rows are of this height. */
   readonly height: number;
-  /** Called when the end comes into view. */
-  readonly nearEnd?: () => void;
 }
 
 /**
@@ -68,7 +66,7 @@ export class VirtualRows<Item> {
   }
 
   #render(): void {
-    const { height, key, render, nearEnd } = this.#source;
+    const { height, key, render } = this.#source;
     const { scrollTop, clientHeight } = this.#scroller;
     const first = Math.max(0, Math.floor(scrollTop / height) - 4);
     const last = Math.min(this.#items.length, Math.ceil((scrollTop + clientHeight) / height) + 4);
@@ -96,7 +94,6 @@ export class VirtualRows<Item> {
       row.style.transform = `translateY(${i * height}px)`;
       row.tabIndex = id === current || (current === undefined && i === first) ? 0 : -1;
     }
-    if (last >= this.#items.length - 20) nearEnd?.();
   }
 
   #indexOf(target: EventTarget | null): number | undefined {
