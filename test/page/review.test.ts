@@ -102,7 +102,7 @@ pageTest('filters leave what fits in picture and tables, and say so when nothing
   await opened.close();
 });
 
-pageTest('groups close and open by keys, and opening one moves no other', async (t) => {
+pageTest('groups close and open by keys, and each step is said aloud', async (t) => {
   const opened = await drawnPage();
   const { page } = opened;
   const open = await drawnThings(opened);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,6 +22,8 @@ export async function loadPage(): Promise<PageBundle> {
 /** Writes the page into a directory, for a package that has neither its sources nor esbuild. */
 export async function writePage(directory: string): Promise<void> {
   const { html, assets } = await bundlePage();
+  // what another build left has other names
+  await rm(directory, { recursive: true, force: true });
   await mkdir(join(directory, 'assets'), { recursive: true });
   await writeFile(join(directory, 'index.html'), html);
   for (const [name, content] of assets) await writeFile(join(directory, 'assets', name), content);

@@ -129,7 +129,7 @@ void main() {
     float away = length(from);
     float disc = clamp(7.5 - away + 0.5, 0.0, 1.0);
     float mark = 0.0;
-    if (symbol < 1.5) mark = stroke(away - 2.6, 2.6) * step(away, 3.2);
+    if (symbol < 1.5) mark = clamp(3.1 - away, 0.0, 1.0);
     else if (symbol < 2.5) {
       mark = max(stroke(from.x, 0.9) * step(-1.4, from.y) * step(from.y, 4.6), stroke(from.x, 1.0) * step(-4.6, from.y) * step(from.y, -2.9));
     } else if (symbol < 3.5) {

@@ -63,7 +63,7 @@ export class Picture {
       labelDensity: 4,
       labelGridCellSize: 80,
       labelRenderedSizeThreshold: 4,
-      stagePadding: 34,
+      stagePadding: 42,
       minCameraRatio: 0.02,
       maxCameraRatio: 2.5,
       zIndex: true,
