@@ -148,6 +148,7 @@ async function openKeys(
     ...(push === undefined
       ? []
       : ['nanoseg-flows', '*.nanoseg-flows'].flatMap((service) => serviceHosts(service, namespace))),
+    ...(config.http === undefined ? [] : serviceHosts('nanoseg-page', namespace)),
     ...(push?.host === undefined ? [] : [push.host]),
   ];
   const opening = await persist(() => KeyRing.open({ store, namespace, hosts, clock: systemClock }), signal, log);

@@ -19,7 +19,7 @@ interface Options {
   readonly open: boolean;
 }
 
-/** The port of Service nanoseg that the page is served on (examples/install/service.yaml). */
+/** The port of Service nanoseg-page (examples/install/service.yaml). */
 const pagePort = 8445;
 
 const help = `
@@ -29,7 +29,7 @@ Examples:
   $ nanoseg ui --server https://nanoseg.example:8445 --server-ca ca.crt
   $ nanoseg ui --workspace examples/shop --no-open
 
-In a cluster it is a way through this machine to the controller, by the API server's proxy to Service nanoseg or straight to
+In a cluster it is a way through this machine to the controller, by the API server's proxy to Service nanoseg-page or straight to
 --server. It adds the token of the kubeconfig, so that the page shows and does what you may, and takes only requests with the
 secret in its address: give that address to nobody. A kubeconfig with a client certificate has no token: name one with
 --token-file (kubectl create token makes one for a service account). In a workspace it opens the page of the controller that
@@ -94,7 +94,7 @@ async function upstreamOf(options: Options): Promise<Upstream> {
         credentials: async () => ({ headers: { authorization: (await authorized()).authorization }, tls: { ca } }),
       };
     }
-    const path = `/api/v1/namespaces/${systemNamespace}/services/https:nanoseg:${pagePort}/proxy`;
+    const path = `/api/v1/namespaces/${systemNamespace}/services/https:nanoseg-page:${pagePort}/proxy`;
     return {
       url: `${access?.server}${path}`,
       credentials: async () => {

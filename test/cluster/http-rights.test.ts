@@ -1,7 +1,10 @@
 import { writeFile, readFile } from 'node:fs/promises';
 import { request as tlsRequest } from 'node:https';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import type { ExecutionContext } from 'ava';
+import { run } from '../../cli/program.ts';
 import type { PolicyApproval } from '../../controller/model/policy-approval.ts';
 import { clusterTest, kubeApiOfFile } from '../support/cluster-test.ts';
 import { ask, Listener, post, type Reply } from '../support/http-client.ts';
@@ -186,11 +189,78 @@ clusterTest('elsewhere than on loopback it is TLS, with a certificate that nanos
   await shop.controller.kill();
   const [port = 0] = await freePorts(1);
   await shop.start({ options: ['--http-port', `${port}`, '--http-host', '0.0.0.0'] });
-  const { body } = await api().request('admin', 'GET', '/api/v1/namespaces/nanoseg-system/secrets');
-  t.true(body.items.length > 0);
-  const status = await tlsStatus(t, port);
-  t.is(status, 401);
+  t.is(await tlsStatus(t, port), 401);
   await t.throwsAsync(ask(`http://127.0.0.1:${port}/healthz`));
+  url = `https://127.0.0.1:${port}`;
+});
+
+clusterTest('nanoseg ui reaches it by the proxy of the API server, with the rights of its user', async (t) => {
+  const address = Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+  if (address === undefined) {
+    t.log('this machine has no address but loopback, which no endpoint may have');
+    t.pass();
+    return;
+  }
+  const port = Number(new URL(url).port);
+  // in the place of the pods that nothing runs here
+  const pods = '/api/v1/namespaces/nanoseg-system/pods';
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'page', namespace: 'nanoseg-system' },
+    spec: { containers: [{ name: 'main', image: 'main' }] },
+  };
+  t.is((await api().request('admin', 'POST', pods, pod)).status, 201);
+  const status = { status: { phase: 'Running', podIP: address, podIPs: [{ ip: address }] } };
+  const patched = await api().request('admin', 'PATCH', `${pods}/page/status`, status, 'application/merge-patch+json');
+  t.is(patched.status, 200);
+  const endpoints = {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name: 'nanoseg-page', namespace: 'nanoseg-system' },
+    subsets: [
+      {
+        addresses: [{ ip: address, targetRef: { kind: 'Pod', namespace: 'nanoseg-system', name: 'page' } }],
+        ports: [{ name: 'page', port }],
+      },
+    ],
+  };
+  await shop.kubectlApply(JSON.stringify(endpoints));
+  const binding = ['rolebinding', 'alice-page', '--role=nanoseg-page', '--user=alice', '-n', 'nanoseg-system'];
+  t.is((await api().kubectl('admin', 'create', ...binding)).code, 0);
+  const opened = Promise.withResolvers<string>();
+  const stop = new AbortController();
+  const terminal = {
+    out: (text: string) => opened.resolve(/http:\S+/.exec(text)?.[0] ?? ''),
+    err: (text: string) => t.log(text),
+    interactive: false,
+    columns: 80,
+    exit: () => undefined,
+    interrupted: () => stop.signal,
+  };
+  const running = run(['ui', '--kubeconfig', api().kubeconfig('alice'), '--no-open'], terminal, '0.0.0-test');
+  const page = await opened.promise;
+  try {
+    const session = await ask(`${page}api/v1/session`);
+    t.is(session.json?.user, 'alice', session.text);
+    const html = await ask(page);
+    t.regex(html.text, /<!doctype html>/);
+    t.regex(String(html.headers['content-security-policy']), /default-src 'none'/);
+    const { json: web } = await ask(`${page}api/v1/proposals/shop/deployment-web`);
+    const reply = await post(`${page}api/v1/proposals/shop/deployment-web/reject`, { digest: web.digest });
+    t.is(reply.status, 201, reply.text);
+    const approval = await api().asAdmin.get<PolicyApproval>({
+      kind: 'PolicyApproval',
+      namespace: 'shop',
+      name: reply.json.approval,
+    });
+    t.is(approval?.spec.stamp?.user, 'alice');
+  } finally {
+    stop.abort();
+    await running;
+  }
 });
 
 function tlsStatus(t: ExecutionContext, port: number): Promise<number> {
@@ -198,10 +268,8 @@ function tlsStatus(t: ExecutionContext, port: number): Promise<number> {
     const sent = tlsRequest(
       { host: '127.0.0.1', port, path: '/api/v1/session', rejectUnauthorized: false, agent: false },
       (response) => {
-        const certificate = (
-          response.socket as unknown as { getPeerCertificate(): { subjectaltname?: string } }
-        ).getPeerCertificate();
-        t.regex(certificate.subjectaltname ?? '', /DNS:nanoseg\.nanoseg-system\.svc/);
+        const { subjectaltname = '' } = (response.socket as TLSSocket).getPeerCertificate();
+        t.regex(subjectaltname, /DNS:nanoseg-page\.nanoseg-system\.svc/);
         response.resume();
         resolve(response.statusCode ?? 0);
       },
