@@ -122,13 +122,19 @@ export function showPicture(
     // what was asked for later draws this too
     if (displayed === undefined || (turn !== asked && !fit)) return;
     await places.complete(displayed, groupLinks(displayed));
+    tip.hidden = true;
     picture.show(overlaid(state.now, displayed), { fit });
     picture.emphasise(emphasisOf(state.now, picture.graph));
     showOverlayLegend(legend, state.now, picture.graph);
     canvas.dataset['drawn'] = `${picture.graph.nodes.size} nodes, ${picture.graph.edges.length} edges`;
   };
   state.watch(['displayed', 'overlay', 'detail'], () => void draw());
-  state.watch(['selection'], (values) => picture.emphasise(emphasisOf(values, picture.graph)));
+  state.watch(['selection'], (values) => {
+    picture.emphasise(emphasisOf(values, picture.graph));
+    const { selection } = values;
+    // who was searched for may lie out of view, once it is drawn
+    if (selection?.kind === 'node') void drawn.then(() => picture.reveal(selection.key));
+  });
   state.watch(['graphState', 'displayed', 'filter'], (values) => showNotice(notice, values, control));
   state.watch(['live'], ({ live }) => {
     const isStale = live.kind === 'disconnected' || live.kind === 'reconnecting';

@@ -87,6 +87,7 @@ export class Picture {
   /** Draws another graph. Until the first one with nodes was drawn, and where `fit` asks for it, all of it comes into view. */
   show(graph: DisplayedGraph, { fit = false }: { readonly fit?: boolean } = {}): void {
     this.#graph = graph;
+    this.#hovered = undefined;
     this.#edges = new Map(graph.edges.map((edge) => [edge.key, edge]));
     const drawn = new MultiDirectedGraph();
     for (const node of graph.nodes.values()) {
@@ -109,7 +110,7 @@ export class Picture {
   /** The node that the keyboard is at. */
   focus(key: string | undefined): void {
     this.#focused = key;
-    if (key !== undefined) this.#bringIntoView(key);
+    if (key !== undefined) this.reveal(key);
     this.#redraw();
   }
 
@@ -172,7 +173,8 @@ export class Picture {
     this.#renderer.setCustomBBox({ x, y });
   }
 
-  #bringIntoView(key: string): void {
+  /** Moves the view only where the node is out of it. */
+  reveal(key: string): void {
     const at = this.screenPointOf(key);
     const { width, height } = this.#renderer.getDimensions();
     if (at === undefined || (at.x > 20 && at.y > 20 && at.x < width - 20 && at.y < height - 20)) return;
