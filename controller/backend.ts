@@ -32,7 +32,8 @@ export interface Backend {
   /** Aborting the signal cuts off writes under way. */
   readonly auditFor: (signal: AbortSignal) => AuditLog;
   readonly events: EventRecorder;
-  readonly openEvidence: () => Promise<ConnectionStore>;
+  /** Asks a server that does not answer again until aborted. */
+  readonly openEvidence: (signal: AbortSignal) => Promise<ConnectionStore>;
   readonly verifyStamp: (namespace: string, spec: ApprovalSpec) => string;
   /** Undefined: nobody but nanoseg and who is trusted with the files writes here. */
   readonly sealing: Sealing | undefined;

@@ -24,6 +24,7 @@ import { type Backend, type ControllerParts, ControllerProblem, identity } from 
 import type { ControllerConfig } from './config.ts';
 import { ClusterError } from './model/cluster-error.ts';
 import { type Problem, problem } from './model/problem.ts';
+import { openEvidence } from './open-evidence.ts';
 import type { ObjectStore } from './ports.ts';
 
 /** A cluster, as the credentials at hand see it. */
@@ -104,11 +105,19 @@ export async function clusterBackend(parts: ControllerParts, signal: AbortSignal
       };
     },
     events,
-    openEvidence: async () => {
-      if (dataDirectory === undefined) return new MemoryConnectionStore();
-      await mkdir(dataDirectory, { recursive: true });
-      return new SqliteConnectionStore(join(dataDirectory, 'evidence.db'));
-    },
+    openEvidence: (running) =>
+      openEvidence(
+        {
+          config,
+          log,
+          embedded: async () => {
+            if (dataDirectory === undefined) return new MemoryConnectionStore();
+            await mkdir(dataDirectory, { recursive: true });
+            return new SqliteConnectionStore(join(dataDirectory, 'evidence.db'));
+          },
+        },
+        running,
+      ),
     verifyStamp: (where, spec) => verifyStamp(where, spec, keys.verificationKeys()),
     sealing: keySealing(keys),
     controllerUser,

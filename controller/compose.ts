@@ -26,7 +26,11 @@ export async function runController(parts: ControllerParts, signal: AbortSignal)
   let http: HttpEndpoint | undefined;
   const probes = {
     unready: () => (synced ? undefined : 'the cluster has not been read yet'),
-    degraded: () => [...view.problems().filter(({ code }) => missingKinds.has(code)), ...backend.degraded()],
+    degraded: () => [
+      ...view.problems().filter(({ code }) => missingKinds.has(code)),
+      ...backend.degraded(),
+      ...observer.degraded,
+    ],
     metrics: async () => {
       metrics.state.set(stateFigures(view, observer, http));
       return metrics.text();

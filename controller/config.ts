@@ -44,6 +44,25 @@ const configSchema = z.strictObject({
     .default([]),
   /** Where evidence and the audit log of a cluster's controller are kept; without it evidence lives in memory alone. */
   dataDirectory: z.string().min(1).optional(),
+  /** Evidence is kept in Redis instead (docs/redis.md). Files are read when it is opened. */
+  redis: z
+    .strictObject({
+      url: z.string().min(1),
+      /** PEM: the authority of the servers' certificates. */
+      ca: z.string().min(1).optional(),
+      user: z.string().min(1).optional(),
+      passwordFile: z.string().min(1).optional(),
+      password: z.string().optional(),
+      sentinelPassword: z.string().optional(),
+      /** Which evidence there: each controller that observes has its own. @default by the pod or the workspace directory */
+      name: z
+        .string()
+        .regex(/^[\w.:/-]{1,253}$/, 'a name has letters, digits, . _ : / and -')
+        .optional(),
+      /** What was not seen for so long is forgotten; 0: never. */
+      retentionMs: durationMs.default(400 * 86_400_000),
+    })
+    .optional(),
   /** How often everything is looked at again. */
   refreshMs: durationMs.default(10_000),
   /** Least time between two writes of figures that move with every flow. */

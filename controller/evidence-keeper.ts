@@ -12,6 +12,8 @@ export interface EvidenceKeeperOptions {
   readonly clock: Clock;
   /** A crash loses at most the flows of so long, which sources that can are then asked for again. @default 5000 */
   readonly flushMs?: number;
+  /** Called after every attempt to save. */
+  readonly onHealth?: (health: KeeperHealth) => void;
 }
 
 /** How the saving fares. */
@@ -19,7 +21,7 @@ export interface KeeperHealth {
   /** Undefined: not yet. */
   readonly lastSavedMs: number | undefined;
   /** Why the last attempt failed; undefined when it did not. Nothing is lost while the process runs. */
-  readonly failure: string | undefined;
+  readonly failure: Problem | undefined;
 }
 
 /** All that belongs together, taken at one moment. */
@@ -44,17 +46,21 @@ export class EvidenceKeeper {
   /** Taken and not saved: it comes first, before anything newer. */
   #pending: Checkpoint | undefined;
   #saving: Promise<void> | undefined;
+  /** Of all sources, as they were taken last. */
+  readonly #positions = new Map<string, SourcePosition>();
+  readonly #onHealth: ((health: KeeperHealth) => void) | undefined;
   /** What was never loaded must not be replaced. */
   #loaded = false;
   #lastSavedMs: number | undefined;
-  #failure: string | undefined;
+  #failure: Problem | undefined;
 
-  constructor({ store, graph, ingest, clock, flushMs = 5_000 }: EvidenceKeeperOptions) {
+  constructor({ store, graph, ingest, clock, flushMs = 5_000, onHealth }: EvidenceKeeperOptions) {
     this.#store = store;
     this.#graph = graph;
     this.#ingest = ingest;
     this.#clock = clock;
     this.#flushMs = flushMs;
+    this.#onHealth = onHealth;
   }
 
   get health(): KeeperHealth {
@@ -70,6 +76,7 @@ export class EvidenceKeeper {
     }
     this.#graph.restore(evidence, memory.recent);
     this.#ingest.restore(memory);
+    for (const [source, position] of positions) this.#positions.set(source, position);
     this.#loaded = true;
     return positions;
   }
@@ -97,7 +104,7 @@ export class EvidenceKeeper {
 
   /**
    * Saves what changed since the last time, nothing before `load`. A store that fails is told in `health`, and tried again
-   * the next time.
+   * the next time; one that has lost what was saved is then given everything.
    */
   async save(): Promise<void> {
     if (!this.#loaded) return;
@@ -121,9 +128,12 @@ export class EvidenceKeeper {
       this.#lastSavedMs = this.#clock.now();
       this.#failure = undefined;
     } catch (error) {
-      if (!(error instanceof Error) || !('problem' in error)) throw error;
-      this.#failure = error.message;
+      const found = problemOf(error);
+      if (found === undefined) throw error;
+      this.#failure = found;
+      if (found.code === 'EvidenceLost') this.#pending = this.#takeEverything();
     }
+    this.#onHealth?.(this.health);
   }
 
   async #write({ changes, positions, memory, saved }: Checkpoint): Promise<void> {
@@ -135,6 +145,23 @@ export class EvidenceKeeper {
   #take(): Checkpoint {
     const { delta, recent } = this.#graph.takeChanges();
     const { positions, held, observed, saved } = this.#ingest.checkpoint();
+    for (const [source, position] of positions) {
+      if (position === undefined) this.#positions.delete(source);
+      else this.#positions.set(source, position);
+    }
     return { changes: delta, positions, memory: { recent, held, observed }, saved };
   }
+
+  /** What was taken before and is saved nowhere is part of it. */
+  #takeEverything(): Checkpoint {
+    const waiting = this.#pending?.saved ?? [];
+    const { memory, saved } = this.#take();
+    const { delta, recent } = this.#graph.takeEverything();
+    const positions = new Map(this.#positions);
+    return { changes: delta, positions, memory: { ...memory, recent }, saved: [...waiting, ...saved] };
+  }
+}
+
+function problemOf(error: unknown): Problem | undefined {
+  return error instanceof Error && 'problem' in error ? (error.problem as Problem) : undefined;
 }

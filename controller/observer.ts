@@ -5,7 +5,7 @@ import { systemClock } from './adapters/system-clock.ts';
 import { Analyst } from './analyst.ts';
 import { type Backend, type ControllerParts, ControllerProblem, identity } from './backend.ts';
 import { type ClusterStudy, clusterStudy } from './cluster-study.ts';
-import { EvidenceKeeper } from './evidence-keeper.ts';
+import { EvidenceKeeper, type KeeperHealth } from './evidence-keeper.ts';
 import { FlowFiles } from './flow-files.ts';
 import { FlowWatch } from './flow-watch.ts';
 import { TrafficGraph } from './graph/traffic-graph.ts';
@@ -13,6 +13,8 @@ import { LiveIngest } from './live-ingest.ts';
 import { liveSources } from './live-sources.ts';
 import { closingProposalName } from './made-proposal.ts';
 import { type Cluster, withObserved } from './model/cluster.ts';
+import type { Problem } from './model/problem.ts';
+import { repairable } from './open-evidence.ts';
 import type { ProposalStatus } from './model/policy-proposal.ts';
 import { dialect } from './policy/dialects/dialects.ts';
 import { tendProfiles } from './profile-upkeep.ts';
@@ -57,6 +59,7 @@ export class Observer {
   #files: FlowFiles | undefined;
   #study: ClusterStudy | undefined;
   #analyst: Analyst | undefined;
+  #unsaved: Problem | undefined;
   #observed: { readonly of: Cluster; readonly addresses: string; readonly cluster: Cluster } | undefined;
 
   constructor(parts: ControllerParts, view: LiveInventory, metrics: ControllerMetrics) {
@@ -114,10 +117,14 @@ export class Observer {
       onSighting: (sighting) => this.#flows.observe(sighting),
       onCluster: () => this.#flows.renew(this.#studyNow()),
     });
-    const store = await openEvidence();
-    const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs: config.flushMs });
+    const store = await openEvidence(signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (store === undefined) return this.#begun.resolve();
+    const onHealth = (health: KeeperHealth) => this.#tellSaving(health);
+    const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs: config.flushMs, onHealth });
     try {
-      const positions = await keeper.load();
+      const positions = await repairable(() => keeper.load());
       if ('code' in positions) throw new ControllerProblem(positions);
       const files = new FlowFiles({ paths: config.flows, positions, ingest, clock: systemClock });
       const live = liveSources(config.sources, { positions, clock: systemClock });
@@ -132,6 +139,20 @@ export class Observer {
     } finally {
       await keeper.close();
     }
+  }
+
+  /** What of the keeping of evidence does not work now. */
+  get degraded(): readonly Problem[] {
+    return this.#unsaved === undefined ? [] : [this.#unsaved];
+  }
+
+  #tellSaving({ lastSavedMs, failure }: KeeperHealth): void {
+    const { log } = this.#parts;
+    this.#metrics.evidence(lastSavedMs, failure !== undefined);
+    if (failure !== undefined && failure.message !== this.#unsaved?.message) {
+      log.error({ problem: failure }, 'evidence cannot be saved and is kept in memory until it can');
+    } else if (failure === undefined && this.#unsaved !== undefined) log.info('evidence is saved again');
+    this.#unsaved = failure;
   }
 
   /** Resolves when the backlog of flows was read, so that proposals do not change while it is; not later than `backlogMs`. */

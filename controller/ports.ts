@@ -173,6 +173,8 @@ export interface ConnectionStore {
   /**
    * In one atomic step: connections, endpoints and records of nodes in `changes` replace those that were there, positions
    * move on (undefined: is forgotten), and what ingest knows beside replaces what it knew, but for `recent`, which is added.
+   * A store that finds that it has lost what was saved rejects once with the problem EvidenceLost: the next save has to
+   * carry everything.
    */
   save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory): Promise<void>;
   close(): Promise<void>;

@@ -10,9 +10,10 @@ import { ManifestFolders } from './adapters/workspace/manifest-folders.ts';
 import { volatileFolder } from './adapters/workspace/workspace-lock.ts';
 import { type Backend, type ControllerParts, identity } from './backend.ts';
 import type { Problem } from './model/problem.ts';
+import { openEvidence } from './open-evidence.ts';
 
 /** A directory of files in the place of a cluster. */
-export async function workspaceBackend(root: string, { log }: ControllerParts): Promise<Backend> {
+export async function workspaceBackend(root: string, { config, log }: ControllerParts): Promise<Backend> {
   const manifests = new ManifestFolders(root);
   const report = (found: Problem) => log.warn({ problem: found }, 'a file cannot be used');
   const store = new DirectoryStore({ root, clock: systemClock, report, manifests });
@@ -23,7 +24,15 @@ export async function workspaceBackend(root: string, { log }: ControllerParts): 
     leadership: new DirectoryLock({ root, clock: systemClock, identity }),
     auditFor: () => audit,
     events: new EventFile({ root, clock: systemClock }),
-    openEvidence: async () => new SqliteConnectionStore(join(await volatileFolder(root), 'evidence.db')),
+    openEvidence: (running) =>
+      openEvidence(
+        {
+          config,
+          log,
+          embedded: async () => new SqliteConnectionStore(join(await volatileFolder(root), 'evidence.db')),
+        },
+        running,
+      ),
     verifyStamp: () => 'stamped approvals need an API server; nobody can check this one here',
     sealing: undefined,
     controllerUser: 'nanoseg',

@@ -81,7 +81,7 @@ test('what could not be saved is saved later, and nothing of it is lost', async 
   await keeper.load();
   graph.observe(sighting());
   await keeper.save();
-  t.regex(keeper.health.failure ?? '', /disk is full/);
+  t.regex(keeper.health.failure?.message ?? '', /disk is full/);
   graph.observe(sighting({ port: 9090 }));
   await keeper.save();
   full = false;

@@ -5,11 +5,12 @@ import { type ControllerRun, controllerRun } from '../controller-run.ts';
 import { defaultSystemNamespace } from '../connection.ts';
 import { addHttpOptions, type HttpOptions, httpOf } from '../http-options.ts';
 import { addPushOptions, type PushOptions, pushOf } from '../push-options.ts';
+import { addRedisOptions, type RedisOptions, redisOf } from '../redis-options.ts';
 import { addSourceOptions, type SourceOptions, sourcesOf } from '../source-options.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 
-interface Options extends HttpOptions, PushOptions, SourceOptions {
+interface Options extends HttpOptions, PushOptions, RedisOptions, SourceOptions {
   readonly workspace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -87,9 +88,11 @@ export function controllerCommand(
       ]),
     )
     .addHelpText('after', help);
-  return addPushOptions(addSourceOptions(addHttpOptions(command, port)), port).action(async (options: Options) => {
-    await run(configOf(options), version, terminal);
-  });
+  return addPushOptions(addSourceOptions(addRedisOptions(addHttpOptions(command, port))), port).action(
+    async (options: Options) => {
+      await run(configOf(options), version, terminal);
+    },
+  );
 }
 
 function configOf(options: Options): ControllerConfigInput {
@@ -112,6 +115,7 @@ function configOf(options: Options): ControllerConfigInput {
     flows: [...options.flows],
     sources: sourcesOf(options),
     dataDirectory: options.dataDir,
+    redis: redisOf(options),
     refreshMs: options.interval,
     flushMs: options.flush,
     leaseMs: options.lease,

@@ -121,6 +121,11 @@ export class EvidenceStore {
     return this.#recent.takeAdded();
   }
 
+  /** All that are remembered. */
+  takeAllRemembered(): RecentKeyChunk[] {
+    return this.#recent.takeAll();
+  }
+
   remember(chunks: readonly RecentKeyChunk[]): void {
     this.#recent.restore(chunks);
   }

@@ -39,6 +39,14 @@ export class RecentKeys {
     return taken;
   }
 
+  /** All keys that are not forgotten; those that were added and not taken yet are among them, and count as taken. */
+  takeAll(): RecentKeyChunk[] {
+    this.#journal?.splice(0);
+    const old = { generation: this.#generation - 1, keys: this.#old.keys() };
+    const young = { generation: this.#generation, keys: this.#young.keys() };
+    return [old, young].filter(({ keys }) => keys.length > 0);
+  }
+
   /** Makes an empty set know what was taken from another: chunks of a generation in the order of taking. */
   restore(chunks: readonly RecentKeyChunk[]): void {
     this.#generation = chunks.reduce((latest, { generation }) => Math.max(latest, generation), 0);
@@ -108,6 +116,18 @@ class KeyTable {
     this.size++;
     if (this.size * 2 > this.#mask) this.#grow();
     return true;
+  }
+
+  keys(): Uint32Array {
+    const found = new Uint32Array(2 * this.size);
+    let length = 0;
+    for (let i = 0; i < this.#slots.length; i += 2) {
+      const [high, low] = [this.#slots[i] as number, this.#slots[i + 1] as number];
+      if (high === 0 && low === 0) continue;
+      found[length++] = high;
+      found[length++] = low;
+    }
+    return found;
   }
 
   clear(): void {

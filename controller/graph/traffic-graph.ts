@@ -224,6 +224,14 @@ export class TrafficGraph implements ConnectionSource {
     return { delta, recent: this.#store.takeRemembered() };
   }
 
+  /** All there is, as if all of it had changed since `takeChanges` was asked last. */
+  takeEverything(): GraphChanges {
+    this.#store.changed.clear();
+    this.#changedEndpoints.clear();
+    this.#observation.takeChanged();
+    return { delta: this.snapshot(), recent: this.#store.takeAllRemembered() };
+  }
+
   /**
    * Fills a new graph with everything that was taken from another one, or merged from it; none of it counts as changed.
    * Throws RangeError when the graph is not new, or the bins are of another width.

@@ -1,37 +1,24 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import test, { type ExecutionContext } from 'ava';
 import { Redis } from 'ioredis';
 import { freePorts, type OwnedProcess, startOwned } from './owned-process.ts';
 
 const host = '127.0.0.1';
 const startMs = 10_000;
-
-/** What the machine lacks for these tests; undefined: nothing. */
-function redisMissing(): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  return folders.some((folder) => existsSync(join(folder, 'redis-server'))) ? undefined : 'redis-server';
-}
-
-const missing = process.env['NANOSEG_TEST_REQUIRE'] === 'all' ? undefined : redisMissing();
-
-/** A test with real servers; skipped with the reason where there is no redis-server. */
-export function redisTest(title: string, implementation: (t: ExecutionContext) => Promise<void>): void {
-  if (missing === undefined) test(title, implementation);
-  else test.skip(`${title} (needs ${missing})`, implementation);
-}
+const slots = 16_384;
+/** Slots of each node of a cluster. */
+const share = Math.ceil(slots / 3);
 
 export interface RedisSettings {
   /** Beside those that make it ours: as in redis.conf, `name value…`. */
   readonly settings?: readonly string[];
   /** How we talk to it ourselves, where it does not let everybody in. */
   readonly access?: { readonly username?: string; readonly password?: string; readonly tls?: { readonly ca: string } };
-  /** Files of its directory, by name. */
-  readonly files?: Readonly<Record<string, string>>;
   readonly sentinel?: boolean;
+  /** PEM: it takes nothing but TLS. */
+  readonly tls?: { readonly certificate: string; readonly privateKey: string; readonly authority: string };
 }
 
 /** A real redis-server of a test, in a directory of its own; without persistence unless the settings say otherwise. */
@@ -58,8 +45,7 @@ export class RedisServer {
 
   static async startAt(port: number, wanted: RedisSettings): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'nanoseg-redis-'));
-    for (const [name, text] of Object.entries(wanted.files ?? {})) await writeFile(join(directory, name), text);
-    const own = [`port ${port}`, `bind ${host}`, `dir ${directory}`];
+    const own = [`bind ${host}`, `dir ${directory}`, ...(await portSettings(port, directory, wanted))];
     const lasting = wanted.sentinel ? [] : ['save ""', 'appendonly no', 'repl-diskless-sync-delay 0'];
     const text = [...own, ...lasting, ...(wanted.settings ?? [])].join('\n');
     await writeFile(join(directory, 'redis.conf'), `${text}\n`);
@@ -76,12 +62,16 @@ export class RedisServer {
     return this.#directory;
   }
 
+  /** Starts it again; resolves while it is still loading what is on its disk, which takes some seconds. */
+  async runSlowly(): Promise<void> {
+    const process = this.#start(['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024']);
+    await untilTrue(async () => (await process.log()).includes('Loading RDB'), 'the server is loading');
+    if ((await process.log()).includes('DB loaded')) throw new Error('the server was too quick');
+  }
+
   /** Starts it (again), with what it has on its disk. */
   async run(): Promise<void> {
-    const config = join(this.#directory, 'redis.conf');
-    const log = join(this.#directory, 'log');
-    const process = startOwned('redis-server', [config, ...(this.#sentinel ? ['--sentinel'] : [])], log);
-    this.#process = process;
+    const process = this.#start(this.#sentinel ? ['--sentinel'] : []);
     for (const lastMs = Date.now() + startMs; ; ) {
       const ended = process.exited();
       if (ended !== undefined || Date.now() > lastMs) {
@@ -97,6 +87,15 @@ export class RedisServer {
     }
   }
 
+  #start(more: readonly string[]): OwnedProcess {
+    this.#process = startOwned('redis-server', [join(this.#directory, 'redis.conf'), ...more], this.#log);
+    return this.#process;
+  }
+
+  get #log(): string {
+    return join(this.#directory, 'log');
+  }
+
   /** Kills it as a loss of power would: nothing more is written. */
   async kill(): Promise<void> {
     await this.#process?.kill();
@@ -107,6 +106,14 @@ export class RedisServer {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+async function portSettings(port: number, directory: string, { tls }: RedisSettings): Promise<string[]> {
+  if (tls === undefined) return [`port ${port}`];
+  const files = { 'tls-cert-file': tls.certificate, 'tls-key-file': tls.privateKey, 'tls-ca-cert-file': tls.authority };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+  const named = Object.keys(files).map((name) => `${name} ${join(directory, name)}`);
+  return ['port 0', `tls-port ${port}`, 'tls-auth-clients no', ...named];
 }
 
 /** Three masters that share the slots, and nothing else. */
@@ -134,9 +141,8 @@ export class RedisCluster {
         }),
       );
     }
-    const share = Math.ceil(16_384 / nodes.length);
     for (const [i, node] of nodes.entries()) {
-      await node.admin.call('CLUSTER', 'ADDSLOTSRANGE', i * share, Math.min((i + 1) * share, 16_384) - 1);
+      await node.admin.call('CLUSTER', 'ADDSLOTSRANGE', i * share, Math.min((i + 1) * share, slots) - 1);
       await node.admin.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
     }
     const [first] = nodes as [RedisServer];
@@ -157,18 +163,9 @@ export class RedisCluster {
     return `redis+cluster://${this.nodes.map(({ port }) => `${host}:${port}`).join(',')}`;
   }
 
-  /** The node that has the slot of a key. */
-  async ownerOf(key: string): Promise<RedisServer> {
-    const slot = await (this.nodes[0] as RedisServer).admin.cluster('KEYSLOT', key);
-    for (const node of this.nodes) {
-      try {
-        await node.admin.exists(key);
-        return node;
-      } catch {
-        continue;
-      }
-    }
-    throw new Error(`no node has slot ${slot}`);
+  /** The node that serves a slot. */
+  ownerOf(slot: number): RedisServer {
+    return this.nodes[Math.floor(slot / share)] as RedisServer;
   }
 
   async stop(): Promise<void> {

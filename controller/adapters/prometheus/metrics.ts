@@ -25,6 +25,14 @@ export class ControllerMetrics {
   readonly #leader = this.#gauge('nanoseg_leader', '1 while this replica may write');
   readonly #queue = this.#gauge('nanoseg_queue_keys', 'Proposals waiting to be looked at');
   readonly #unsaved = this.#gauge('nanoseg_notifications_dropped', 'Notifications that could not be delivered');
+  readonly #savedAt = this.#gauge(
+    'nanoseg_evidence_saved_timestamp_seconds',
+    'When evidence was saved last; 0: not yet',
+  );
+  readonly #unsavedEvidence = this.#gauge(
+    'nanoseg_evidence_unsaved',
+    '1 while the latest attempt to save evidence has failed',
+  );
   /** Looked up when somebody asks. */
   readonly state: StateMetrics = new StateMetrics(this.#registry);
   /** Of the push endpoint. */
@@ -61,6 +69,11 @@ export class ControllerMetrics {
 
   graph(connections: number): void {
     this.#connections.set(connections);
+  }
+
+  evidence(savedMs: number | undefined, isUnsaved: boolean): void {
+    this.#savedAt.set((savedMs ?? 0) / 1000);
+    this.#unsavedEvidence.set(isUnsaved ? 1 : 0);
   }
 
   leading(leads: boolean): void {

@@ -7,7 +7,7 @@ import type { Clock, ConnectionStore, IngestMemory, SourcePositions, StoredEvide
 import { EndpointNumbers } from './endpoint-numbers.ts';
 import { buckets, storeKeys, type StoreKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
-import { readScript, saveScript, stageScript, sweepScript } from './redis-script.ts';
+import { readScript, rightsScript, saveScript, stageScript, sweepScript } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
 import {
   evidenceOperations,
@@ -79,10 +79,22 @@ export class RedisConnectionStore implements ConnectionStore {
   /** Waits for a writer of the same name that does not renew its right; one that lives is EvidenceInUse. */
   static async open(options: RedisStoreOptions): Promise<RedisConnectionStore> {
     const { link, name, who, clock, leaseMs = 15_000 } = options;
+    await requireSafeServer(link);
+    await link.run(rightsScript, [storeKeys(name).rights], []);
     const writer = await Writer.claim({ link, name, who, clock, leaseMs, token: randomUUID() });
     const store = new RedisConnectionStore(options, writer);
     await store.#readSettings();
     return store;
+  }
+
+  /** For people; without user and password. */
+  get server(): string {
+    return this.#link.name;
+  }
+
+  /** How often was saved so far, by whomever. */
+  get saves(): number {
+    return this.#writer.revision;
   }
 
   async load(): Promise<StoredEvidence> {
@@ -262,4 +274,13 @@ export class RedisConnectionStore implements ConnectionStore {
   #problem(code: ProblemCode, message: string, retryable = false): RedisStoreError {
     return new RedisStoreError(problem(code, message, this.#link.name), { retryable });
   }
+}
+
+/** A server that throws away any key when its memory is full would take parts of the evidence, and nobody would know. */
+async function requireSafeServer(link: RedisLink): Promise<void> {
+  const memory = await link.memoryInfo();
+  const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(memory)?.[1];
+  if (policy === undefined || /^maxmemory:0\s/m.test(memory)) return;
+  const message = `the server throws away any key when its memory is full (maxmemory-policy ${policy})`;
+  throw new RedisStoreError(problem('EvidenceUnwritable', message, link.name), { retryable: false });
 }

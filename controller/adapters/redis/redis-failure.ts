@@ -4,14 +4,8 @@ import { RedisStoreError } from './redis-store-error.ts';
 /** What an error of Redis or of the way to it means for who keeps evidence there; `where`: the server, for people. */
 export function redisFailure(where: string, error: unknown): unknown {
   if (error instanceof RedisStoreError || !(error instanceof Error) || error instanceof RangeError) return error;
-  const { found, retryable } = explained(where, rootOf(error));
+  const { found, retryable } = explained(where, error);
   return new RedisStoreError(found, { retryable, cause: error });
-}
-
-/** A cluster that cannot be used at all says so, and beside it what its last node said. */
-function rootOf(error: Error): Error {
-  const { lastNodeError } = error as Error & { readonly lastNodeError?: unknown };
-  return lastNodeError instanceof Error ? lastNodeError : error;
 }
 
 function explained(where: string, { message }: Error): { readonly found: Problem; readonly retryable: boolean } {
@@ -51,9 +45,11 @@ function explained(where: string, { message }: Error): { readonly found: Problem
     case 'ASK':
       return unreachable(`the evidence moves between servers: ${message}`);
   }
+  if (message.includes('Cluster redirections')) return unreachable(`the evidence moves between servers: ${message}`);
+  if (/user executing the script can't run/.test(message)) return refused(`the user lacks a right: ${message}`);
   if (/certificate|self-signed|altnames|SSL|TLS/i.test(message)) {
     return refused(`the connection cannot be secured: ${message}`);
   }
-  if (/unknown command|unsupported|AUTH.*without any password/i.test(message)) return refused(message);
+  if (/unknown command|cluster support disabled|AUTH.*without any password/i.test(message)) return refused(message);
   return unreachable(`the server cannot be reached: ${message}`);
 }

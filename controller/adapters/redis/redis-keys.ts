@@ -22,6 +22,8 @@ export interface StoreKeys {
   readonly recent: (generation: number) => string;
   /** A list: part of a save that is too large for one command. */
   readonly staged: (part: number) => string;
+  /** Of no meaning: on it is tried what the user may do. */
+  readonly rights: string;
 }
 
 export function storeKeys(name: string): StoreKeys {
@@ -37,5 +39,6 @@ export function storeKeys(name: string): StoreKeys {
     connections: (bucket) => `${prefix}connections:${bucket}`,
     recent: (generation) => `${prefix}recent:${generation}`,
     staged: (part) => `${prefix}staged:${part}`,
+    rights: `${prefix}rights`,
   };
 }

@@ -31,16 +31,17 @@ export class RedisLink {
   readonly name: string;
   readonly #client: Redis | Cluster;
   readonly #answerMs: number;
-  /** Why the connection was lost, which requests that fail of it do not say. */
+  /** Why the connection was lost, which requests that fail of it do not say; of a cluster, what one of its nodes said. */
   #lastFault: Error | undefined;
+  #nodeFault: Error | undefined;
 
   private constructor(client: Redis | Cluster, name: string, answerMs: number) {
     this.#client = client;
     this.name = name;
     this.#answerMs = answerMs;
     client.on('error', (error: Error) => (this.#lastFault = error));
-    client.on('node error', (error: Error) => (this.#lastFault = error));
-    client.on('ready', () => (this.#lastFault = undefined));
+    client.on('node error', (error: Error) => (this.#nodeFault = error));
+    client.on('ready', () => ([this.#lastFault, this.#nodeFault] = [undefined, undefined]));
   }
 
   /** Connects; rejects when nobody answers, or not as we need it. */
@@ -97,9 +98,16 @@ export class RedisLink {
     return this.#asked(() => this.#client.getBuffer(key));
   }
 
-  /** What the server says of itself, `name:value` in lines. */
-  info(section: string): Promise<string> {
-    return this.#asked(() => this.#client.info(section));
+  /** What the server says of its memory, `name:value` in lines; empty for a user who may not ask. */
+  memoryInfo(): Promise<string> {
+    return this.#asked(async () => {
+      try {
+        return await this.#client.info('memory');
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
+        throw error;
+      }
+    });
   }
 
   close(): void {
@@ -116,7 +124,7 @@ export class RedisLink {
     try {
       return await Promise.race([ask(), waiting.promise]);
     } catch (error) {
-      throw redisFailure(this.name, isConnectionFault(error) ? (this.#lastFault ?? error) : error);
+      throw redisFailure(this.name, isConnectionFault(error) ? (this.#nodeFault ?? this.#lastFault ?? error) : error);
     } finally {
       clearTimeout(timer);
     }
@@ -131,7 +139,8 @@ function isMissingScript(error: unknown): boolean {
 function isConnectionFault(error: unknown): boolean {
   return (
     error instanceof Error &&
-    (error.name === 'MaxRetriesPerRequestError' || /^Connection is closed|^Connection is lost/.test(error.message))
+    (error.name === 'MaxRetriesPerRequestError' ||
+      /^Connection is closed|startup nodes|refresh slots/.test(error.message))
   );
 }
 

@@ -10,6 +10,27 @@ function script(text: string): RedisScript {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
+/** Does once, on a key of no meaning, what the others do, so that a right that is missing is met before there is evidence. */
+export const rightsScript = script(`
+local key = KEYS[1]
+redis.call('HSET', key, 'a', 1)
+redis.call('HINCRBY', key, 'a', 1)
+redis.call('HMGET', key, 'a')
+redis.call('HGETALL', key)
+redis.call('HDEL', key, 'a')
+redis.call('RPUSH', key, 'a')
+redis.call('LLEN', key)
+redis.call('LRANGE', key, 0, -1)
+redis.call('UNLINK', key)
+redis.call('APPEND', key, 'a')
+redis.call('SET', key, 'a', 'PX', 1000)
+redis.call('GET', key)
+redis.call('PTTL', key)
+redis.call('PEXPIRE', key, 1000)
+redis.call('DEL', key)
+return 1
+`);
+
 /**
  * Takes the right to write. KEYS: layout, meta, writer. ARGV: the layout that we know, our token, who we are, for how long,
  * the id of a store that has to be made. Answers with `newer` and the layout, `held`, by whom and for how long still, or

@@ -1,0 +1,343 @@
+import type { ExecutionContext } from 'ava';
+import { TrafficGraph } from '../../../controller/graph/traffic-graph.ts';
+import { EvidenceKeeper } from '../../../controller/evidence-keeper.ts';
+import { LiveIngest } from '../../../controller/live-ingest.ts';
+import { buckets, storeKeys } from '../../../controller/adapters/redis/redis-keys.ts';
+import type { RedisConnectionStore } from '../../../controller/adapters/redis/redis-connection-store.ts';
+import { RedisStoreError } from '../../../controller/adapters/redis/redis-store-error.ts';
+import { systemClock } from '../../../controller/adapters/system-clock.ts';
+import type { ProblemCode } from '../../../controller/model/problem-codes.ts';
+import type { ConnectionStore } from '../../../controller/ports.ts';
+import { ManualClock } from '../../reconcile/manual-clock.ts';
+import { killedCluster } from '../../support/killed-ingest.ts';
+import {
+  RedisCluster,
+  RedisServer,
+  type RedisSettings,
+  RedisWithSentinels,
+  untilTrue,
+} from '../../support/redis-server.ts';
+import { openStore } from '../../support/redis-store.ts';
+import { redisTest } from '../../support/redis-test.ts';
+import { dayMs, minuteMs, mondayMs, sighting, workload, peer } from '../../support/sightings.ts';
+import { StaticView } from '../../support/static-view.ts';
+import { TestAuthority } from '../../support/test-certificates.ts';
+
+const binMs = 5 * minuteMs;
+const newGraph = () => new TrafficGraph({ binMs, saved: true });
+const keys = storeKeys('test');
+
+async function started(t: ExecutionContext, settings: RedisSettings = {}): Promise<RedisServer> {
+  const server = await RedisServer.start(settings);
+  t.teardown(() => server.stop());
+  return server;
+}
+
+/** Closed with the test at the latest, or the process would wait for it. */
+async function opened(t: ExecutionContext, ...options: Parameters<typeof openStore>): Promise<RedisConnectionStore> {
+  const store = await openStore(...options);
+  t.teardown(() => store.close());
+  return store;
+}
+
+async function refused(
+  t: ExecutionContext,
+  work: Promise<unknown>,
+  code: ProblemCode,
+  message: RegExp,
+): Promise<RedisStoreError> {
+  const error = await t.throwsAsync(work, { instanceOf: RedisStoreError });
+  t.is(error?.problem.code, code, error?.message);
+  t.regex(error?.problem.message ?? '', message);
+  return error as RedisStoreError;
+}
+
+/** A controller's keeper of evidence, without sources. */
+function keeping(store: ConnectionStore) {
+  const graph = newGraph();
+  const ingest = new LiveIngest({ view: new StaticView(killedCluster), graph, clock: systemClock });
+  return { graph, keeper: new EvidenceKeeper({ store, graph, ingest, clock: systemClock }) };
+}
+
+function seen(graph: TrafficGraph, from: number, to: number): void {
+  for (let port = from; port < to; port++) graph.observe(sighting({ port, clientPort: 40_000 + port }), 'n1');
+}
+
+/** What another controller would find there. */
+async function found(url: string, options: Parameters<typeof openStore>[1] = {}): Promise<TrafficGraph> {
+  const store = await openStore(url, options);
+  try {
+    const { evidence, memory } = await store.load();
+    const graph = newGraph();
+    graph.restore(evidence, memory.recent);
+    return graph;
+  } finally {
+    await store.close();
+  }
+}
+
+redisTest('a save of any size is one step, and what a crash left of another one is no part of it', async (t) => {
+  const server = await started(t);
+  const store = await opened(t, server.url);
+  const graph = newGraph();
+  seen(graph, 1, 20_000);
+  await server.admin.rpush(keys.staged(0), 'HSET', '3', '2', 'x', 'y');
+  await server.admin.rpush(keys.staged(1), 'HSET', '3', '2', 'x', 'y');
+  await store.save(graph.takeChanges().delta, new Map([['a', '1']]));
+  await store.close();
+  t.deepEqual((await found(server.url)).snapshot(), graph.snapshot());
+  t.deepEqual(await server.admin.keys(`${keys.staged(0).slice(0, -1).replaceAll(/[{}]/g, '?')}*`), []);
+});
+
+redisTest('a server that was emptied or restarted with less is noticed, and given everything again', async (t) => {
+  const server = await started(t);
+  const store = await opened(t, server.url);
+  const { graph, keeper } = keeping(store);
+  await keeper.load();
+  seen(graph, 1, 50);
+  await keeper.save();
+  await server.admin.save();
+  seen(graph, 50, 100);
+  await keeper.save();
+  t.is(keeper.health.failure, undefined);
+
+  // what the snapshot on the disk has is less than what was saved
+  await server.kill();
+  await server.run();
+  await untilTrue(async () => {
+    await keeper.save();
+    return keeper.health.failure?.code === 'EvidenceLost';
+  }, 'the loss is told');
+  await keeper.save();
+  t.is(keeper.health.failure, undefined);
+
+  await server.admin.flushall();
+  seen(graph, 100, 110);
+  await keeper.save();
+  t.is(keeper.health.failure?.code, 'EvidenceLost');
+  await keeper.save();
+  t.is(keeper.health.failure, undefined);
+  await keeper.close();
+  const again = await found(server.url);
+  t.deepEqual(again.snapshot(), graph.snapshot());
+  // what was counted is known too: a second report of it counts nothing
+  seen(again, 1, 110);
+  t.deepEqual(again.snapshot().connections, graph.snapshot().connections);
+});
+
+redisTest('with an append-only file that is flushed each time, a server that dies has lost nothing', async (t) => {
+  const server = await started(t, { settings: ['appendonly yes', 'appendfsync always'] });
+  const store = await opened(t, server.url);
+  const { graph, keeper } = keeping(store);
+  await keeper.load();
+  seen(graph, 1, 100);
+  await keeper.save();
+  await server.kill();
+  seen(graph, 100, 120);
+  await keeper.save();
+  t.is(keeper.health.failure?.code, 'EvidenceUnreachable');
+  await server.run();
+  await untilTrue(async () => {
+    await keeper.save();
+    t.not(keeper.health.failure?.code, 'EvidenceLost');
+    return keeper.health.failure === undefined;
+  }, 'it is saved again');
+  await keeper.close();
+  t.deepEqual((await found(server.url)).snapshot(), graph.snapshot());
+});
+
+redisTest(
+  'a server that is full, a replica, or slow to load says so, and is written to as soon as it can be',
+  async (t) => {
+    const server = await started(t);
+    const store = await opened(t, server.url);
+    const graph = newGraph();
+    seen(graph, 1, 200);
+    const { delta } = graph.takeChanges();
+    await server.admin.config('SET', 'maxmemory', '1');
+    t.true((await refused(t, store.save(delta, new Map()), 'EvidenceUnwritable', /memory/)).retryable);
+    await server.admin.config('SET', 'maxmemory', '0');
+    await server.admin.replicaof('127.0.0.1', '1');
+    t.true((await refused(t, store.save(delta, new Map()), 'EvidenceUnwritable', /replica/)).retryable);
+    await server.admin.replicaof('NO', 'ONE');
+    await server.admin.script('FLUSH');
+    await store.save(delta, new Map());
+    await store.close();
+
+    await server.admin.save();
+    await server.kill();
+    await server.runSlowly();
+    t.deepEqual((await found(server.url)).snapshot(), graph.snapshot());
+  },
+);
+
+redisTest('a server that throws keys away when it is full is refused', async (t) => {
+  const server = await started(t, { settings: ['maxmemory 100mb', 'maxmemory-policy allkeys-lru'] });
+  t.false((await refused(t, opened(t, server.url), 'EvidenceUnwritable', /allkeys-lru/)).retryable);
+});
+
+redisTest('evidence that somebody removed a part of is refused, and a newer layout too', async (t) => {
+  const server = await started(t);
+  const store = await opened(t, server.url);
+  const graph = newGraph();
+  seen(graph, 1, 1000);
+  await store.save(graph.takeChanges().delta, new Map());
+  await server.admin.del(keys.connections(7));
+  await refused(t, store.load(), 'EvidenceUnreadable', /removed/);
+  await store.close();
+  await server.admin.set(keys.layout, '2');
+  t.false((await refused(t, opened(t, server.url), 'EvidenceNewer', /layout 2/)).retryable);
+});
+
+redisTest('of two controllers with one name only one writes, whichever was only asleep', async (t) => {
+  const server = await started(t);
+  const first = await opened(t, server.url, { who: 'the first', leaseMs: 1500 });
+  const graph = newGraph();
+  seen(graph, 1, 10);
+  const { delta } = graph.takeChanges();
+  await first.save(delta, new Map([['a', '1']]));
+  await refused(t, opened(t, server.url, { who: 'the second', leaseMs: 1500 }), 'EvidenceInUse', /the first/);
+
+  // as if the first had been stopped for longer than its lease
+  await server.admin.del(keys.writer);
+  const second = await opened(t, server.url, { who: 'the second' });
+  await second.save(delta, new Map([['a', '2']]));
+  await refused(t, first.save(delta, new Map([['a', '3']])), 'EvidenceInUse', /another controller/);
+  await first.close();
+  t.deepEqual((await second.load()).positions, new Map([['a', '2']]));
+  await second.save(delta, new Map());
+  await second.close();
+});
+
+redisTest('a controller that was killed does not keep the next one waiting for longer than its lease', async (t) => {
+  const server = await started(t);
+  await server.admin.set(keys.writer, 'somebody', 'PX', 400);
+  const store = await opened(t, server.url, { leaseMs: 500 });
+  t.is((await store.load()).binMs, undefined);
+  await store.close();
+});
+
+redisTest(
+  'what was not seen for longer than the retention goes, a part at a time, and its endpoints with it',
+  async (t) => {
+    const server = await started(t);
+    const clock = new ManualClock(mondayMs + 500 * dayMs);
+    const options = { clock, retentionMs: 400 * dayMs };
+    const store = await opened(t, server.url, options);
+    const graph = newGraph();
+    for (let port = 1; port <= 300; port++) {
+      graph.observe(sighting({ port, server: peer(workload(`old-${port}`)) }));
+      graph.observe(sighting({ port, timeMs: mondayMs + 450 * dayMs, server: peer(workload('young')) }));
+    }
+    await store.save(graph.takeChanges().delta, new Map());
+    for (let i = 0; i < buckets; i++) {
+      await clock.advance(minuteMs);
+      await store.save(graph.takeChanges().delta, new Map());
+    }
+    await store.close();
+    const next = await opened(t, server.url, options);
+    const restored = newGraph();
+    restored.restore((await next.load()).evidence, []);
+    t.is(restored.size, 300);
+    t.is(restored.endpointCount, 2);
+    await next.save(restored.takeChanges().delta, new Map());
+    t.is(await server.admin.hlen(keys.endpoints), 2);
+    await next.close();
+  },
+);
+
+redisTest(
+  'a user needs the rights of docs/redis.md; one that is missing is named before anything is written',
+  async (t) => {
+    const server = await started(t, { settings: ['requirepass admin'], access: { password: 'admin' } });
+    const acl = (...rules: string[]) =>
+      server.admin.call('ACL', 'SETUSER', 'nanoseg', 'reset', 'on', '>secret', '~nanoseg:*', ...rules);
+    await refused(t, opened(t, server.url), 'EvidenceNotPermitted', /NOAUTH/);
+    await refused(t, opened(t, server.url, { password: 'wrong' }), 'EvidenceNotPermitted', /WRONGPASS/);
+    await acl('+@all', '-append');
+    const access = { user: 'nanoseg', password: 'secret' };
+    const error = await refused(t, opened(t, server.url, access), 'EvidenceNotPermitted', /lacks a right/);
+    t.false(error.retryable);
+    t.notRegex(JSON.stringify([error.message, error.problem]), /secret/);
+    t.deepEqual(await server.admin.keys('*'), []);
+    await acl('+@read', '+@write', '+@connection', '+@scripting', '+info');
+    const store = await opened(t, server.url, access);
+    const graph = newGraph();
+    seen(graph, 1, 20);
+    await store.save(graph.takeChanges().delta, new Map());
+    await store.close();
+    t.deepEqual((await found(server.url, access)).snapshot(), graph.snapshot());
+  },
+);
+
+redisTest('TLS trusts the given authority alone', async (t) => {
+  const [authority, other] = await Promise.all([TestAuthority.create(), TestAuthority.create('another')]);
+  const { certificate, privateKey } = await authority.issue(['127.0.0.1']);
+  const tls = { certificate, privateKey, authority: authority.certificate };
+  const server = await started(t, { tls, access: { tls: { ca: authority.certificate } } });
+  const url = server.url.replace('redis:', 'rediss:');
+  const store = await opened(t, url, { ca: authority.certificate });
+  await store.save(newGraph().takeChanges().delta, new Map([['a', '1']]));
+  t.deepEqual((await store.load()).positions, new Map([['a', '1']]));
+  await store.close();
+  await refused(t, opened(t, url, { ca: other.certificate }), 'EvidenceNotPermitted', /secured/);
+  await refused(t, opened(t, url), 'EvidenceNotPermitted', /secured/);
+});
+
+redisTest('what cannot be reached is named, and may be reached later', async (t) => {
+  for (const url of ['redis://127.0.0.1:1', 'redis+cluster://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/kept']) {
+    const error = await refused(t, opened(t, url), 'EvidenceUnreachable', /reached/);
+    t.true(error.retryable);
+    t.is(error.problem.where, url);
+  }
+});
+
+redisTest('when the master dies, a replica that Sentinels choose goes on with the evidence', async (t) => {
+  const group = await RedisWithSentinels.start();
+  t.teardown(() => group.stop());
+  const store = await opened(t, group.url);
+  const { graph, keeper } = keeping(store);
+  await keeper.load();
+  seen(graph, 1, 500);
+  await keeper.save();
+  await group.servers[0].kill();
+  seen(graph, 500, 600);
+  await untilTrue(async () => {
+    await keeper.save();
+    return keeper.health.failure === undefined;
+  }, 'the replica takes over');
+  await keeper.close();
+  t.deepEqual((await found(group.url)).snapshot(), graph.snapshot());
+});
+
+redisTest('evidence moves between the nodes of a cluster while it is written', async (t) => {
+  const cluster = await RedisCluster.start();
+  t.teardown(() => cluster.stop());
+  const store = await opened(t, cluster.url, { answerMs: 2_000 });
+  const { graph, keeper } = keeping(store);
+  await keeper.load();
+  const save = async (from: number, to: number) => {
+    seen(graph, from, to);
+    await keeper.save();
+    return keeper.health.failure;
+  };
+  t.is(await save(1, 500), undefined);
+  const [any] = cluster.nodes as [RedisServer];
+  const slot = Number(await any.admin.cluster('KEYSLOT', keys.meta));
+  const source = cluster.ownerOf(slot);
+  const target = cluster.nodes.find((node) => node !== source) as RedisServer;
+  const [from, to] = [String(await source.admin.cluster('MYID')), String(await target.admin.cluster('MYID'))];
+  await target.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from);
+  await source.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to);
+  const moved = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 1000)) as string[];
+  const move = (some: readonly string[]) =>
+    source.admin.call('MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...some);
+  await move(moved.slice(0, 100));
+  // a script of several keys has to wait until all of them are in one place
+  t.is((await save(500, 600))?.code, 'EvidenceUnreachable');
+  await move(moved.slice(100));
+  for (const node of cluster.nodes) await node.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to);
+  t.is(await save(600, 700), undefined);
+  await keeper.close();
+  t.deepEqual((await found(cluster.url)).snapshot(), graph.snapshot());
+});
