@@ -31,7 +31,7 @@ export interface NodeFacts {
 }
 
 export const hiddenKey = 'hidden:';
-export const outsideKey = 'external:*';
+const outsideKey = 'external:*';
 
 /** The key of the node that an endpoint belongs to. */
 export function nodeKey(endpoint: Endpoint, scope: NodeScope, facts: NodeFacts): string {

@@ -41,7 +41,7 @@ export interface ApiServerLimits {
   readonly streams: StreamLimits;
 }
 
-export const defaultApiLimits: ApiServerLimits = {
+const defaultApiLimits: ApiServerLimits = {
   bodyBytes: 65_536,
   connections: 2_048,
   requestMs: 15_000,

@@ -3,7 +3,7 @@ import { ApiProblem } from './api/api-problem.ts';
 import { contentSecurityPolicy } from './page-router.ts';
 
 /** On every answer, whatever it is. */
-export const securityHeaders: Readonly<Record<string, string>> = {
+const securityHeaders: Readonly<Record<string, string>> = {
   'Content-Security-Policy': contentSecurityPolicy,
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',

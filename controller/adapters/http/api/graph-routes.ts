@@ -29,7 +29,7 @@ const filterQuery = {
   until: time.optional().describe('Only connections seen until then.'),
 } as const;
 
-export const graphFormats = {
+const graphFormats = {
   json: 'application/json; charset=utf-8',
   gexf: 'application/gexf+xml; charset=utf-8',
   dot: 'text/vnd.graphviz; charset=utf-8',

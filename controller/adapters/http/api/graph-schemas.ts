@@ -15,7 +15,7 @@ import { schemaOf } from '../../resources/resource-fields.ts';
 const count = z.int().min(0);
 export const timeText = z.iso.datetime({ offset: true });
 export const proposalState = z.enum([...proposalStates, 'New']);
-export const connectionState = z.enum(connectionStates);
+const connectionState = z.enum(connectionStates);
 const nodeKey = z
   .string()
   .describe('Stable: workload:shop/Deployment/cart, namespace:shop, external:203.0.113.7, infrastructure:nodes, …');
