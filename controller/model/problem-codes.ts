@@ -63,16 +63,17 @@ export const problemCodes = {
     fix: 'Use a snapshot that this version of nanoseg wrote, or read the flows again.',
   },
   EvidenceUnreadable: {
-    means: 'The file with the stored evidence is damaged, cannot be opened, or is no such file; it was left as it is.',
-    fix: 'Restore it from a backup, or move it away: nanoseg then starts to learn anew.',
+    means:
+      'The stored evidence is damaged, lacks a part, or the file with it cannot be opened or is no such file; it was left as it is.',
+    fix: 'Restore it from a backup, or move it away (in Redis: another --redis-name): nanoseg then starts to learn anew.',
   },
   EvidenceNewer: {
-    means: 'The file with the stored evidence was written by a newer version of nanoseg.',
-    fix: 'Run that version again, or move the file away to start to learn anew.',
+    means: 'The stored evidence was written by a newer version of nanoseg.',
+    fix: 'Run that version again, or move the file away (in Redis: another --redis-name) to start to learn anew.',
   },
   EvidenceInUse: {
-    means: 'Another process has the file with the stored evidence open.',
-    fix: 'Stop the other one, or give each its own file.',
+    means: 'Another process has the stored evidence open, or took it over.',
+    fix: 'Stop the other one, or give each its own file, or name in Redis (--redis-name).',
   },
   EvidenceUnreachable: {
     means: 'The server with the stored evidence does not answer, or not yet.',

@@ -10,6 +10,7 @@ import { bench as liveInventory } from './live-inventory.ts';
 import { type Bench, table } from './measure.ts';
 import { bench as page } from './page.ts';
 import { bench as quality } from './quality.ts';
+import { bench as redis } from './redis.ts';
 import { bench as synthesis } from './synthesis.ts';
 
 const benches: readonly Bench[] = [
@@ -24,6 +25,7 @@ const benches: readonly Bench[] = [
   controller,
   http,
   page,
+  redis,
 ];
 
 /** Runs the benchmarks that the command line names, or all of them, each in a process of its own. */

@@ -25,3 +25,19 @@ test('the latest keys are remembered and the oldest forgotten', (t) => {
   for (let i = 15_001; i <= 20_000; i++) t.false(recent.add(i, i * 7), `key ${i}`);
   t.true(recent.add(1, 7));
 });
+
+test('a set that is told all of another one remembers the same, whatever was taken from it before', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(anyWord, anyWord), { maxLength: 60 }), fc.nat(60), (keys, taken) => {
+      const recent = new RecentKeys(10, true);
+      for (const [i, [high, low]] of keys.entries()) {
+        if (i === taken) recent.takeAdded();
+        recent.add(high, low);
+      }
+      const other = new RecentKeys(10);
+      other.restore(recent.takeAll());
+      t.deepEqual(recent.takeAdded(), []);
+      for (const [high, low] of keys) t.is(other.add(high, low), recent.add(high, low));
+    }),
+  );
+});
