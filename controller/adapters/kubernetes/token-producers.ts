@@ -4,22 +4,7 @@ import type { Clock, ClusterView } from '../../ports.ts';
 import type { Credentials, ProducerCheck, Pusher } from '../flow-push/producer-check.ts';
 import { PushRefusal } from '../flow-push/push-refusal.ts';
 import type { KubeClient } from './kube-client.ts';
-
-/** `status.user` of a TokenReview, and the user of a SubjectAccessReview. */
-interface ReviewedUser {
-  readonly username?: string;
-  readonly uid?: string;
-  readonly groups?: readonly string[];
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
-}
-
-interface TokenReview {
-  readonly status: { readonly authenticated?: boolean; readonly user?: ReviewedUser; readonly error?: string };
-}
-
-interface SubjectAccessReview {
-  readonly status: { readonly allowed: boolean };
-}
+import { reviewAccess, reviewToken, type ReviewedUser } from './token-review.ts';
 
 /** What the API server said of a token, or what became of asking. */
 interface Remembered {
@@ -100,40 +85,22 @@ export class TokenProducers implements ProducerCheck {
     }
   }
 
-  async #userOf(token: string): Promise<ReviewedUser & { readonly username: string }> {
-    const { status } = await this.#client.request<TokenReview>({
-      method: 'POST',
-      path: '/apis/authentication.k8s.io/v1/tokenreviews',
-      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } },
-    });
-    const { user } = status;
-    if (status.authenticated === true && user?.username !== undefined) return { ...user, username: user.username };
-    const why = status.error === undefined ? '' : `: ${status.error.replaceAll(token, '…')}`;
-    throw new PushRefusal('Unauthenticated', `the API server does not accept this token${why}`);
+  async #userOf(token: string): Promise<ReviewedUser> {
+    const user = await reviewToken(this.#client, token);
+    if ('refused' in user) throw new PushRefusal('Unauthenticated', user.refused);
+    return user;
   }
 
-  async #requireRight(
-    { username, uid, groups, extra }: ReviewedUser & { username: string },
-    path: string,
-  ): Promise<void> {
-    const { status } = await this.#client.request<SubjectAccessReview>({
-      method: 'POST',
-      path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
-      body: {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SubjectAccessReview',
-        spec: { user: username, uid, groups, extra, nonResourceAttributes: { path, verb: 'post' } },
-      },
-    });
-    if (status.allowed) return;
+  async #requireRight(user: ReviewedUser, path: string): Promise<void> {
+    if (await reviewAccess(this.#client, user, { nonResourceAttributes: { path, verb: 'post' } })) return;
     throw new PushRefusal(
       'NotPermitted',
-      `${username} may not post to ${path}: bind it to ClusterRole nanoseg-flow-writer`,
+      `${user.username} may not post to ${path}: bind it to ClusterRole nanoseg-flow-writer`,
     );
   }
 
   /** Undefined for a token that was made for no pod. */
-  #nodeOf({ username, extra }: ReviewedUser & { username: string }): string | undefined {
+  #nodeOf({ username, extra }: ReviewedUser): string | undefined {
     const [pod] = extra?.[podNameKey] ?? [];
     if (pod === undefined) return undefined;
     const [signed] = extra?.[nodeNameKey] ?? [];
