@@ -97,8 +97,10 @@ export class ProposalLoop {
         if (found === undefined) break;
         const key = `${change.namespace}/${found.spec.proposal}`;
         // nanoseg's answer is news too, and nothing that anybody waits for
-        if (found.status === undefined) this.#decided.add(key);
-        this.#queue.add(key);
+        if (found.status === undefined) {
+          this.#decided.add(key);
+          this.#queue.addUrgent(key);
+        } else this.#queue.add(key);
         break;
       }
       case 'policy': {

@@ -23,9 +23,14 @@ export function samePolicySpec(a: NetworkPolicySpec, b: NetworkPolicySpec): bool
   return canonicalSpec(a) === canonicalSpec(b);
 }
 
+/** Of specs, which are values: what is in force is compared at every look. */
+const canonical = new WeakMap<NetworkPolicySpec, string>();
+
 /** One text for all specs that `samePolicySpec` takes for the same. */
 export function canonicalSpec(spec: NetworkPolicySpec): string {
-  return canonicalJson(defaulted(spec));
+  let text = canonical.get(spec);
+  if (text === undefined) canonical.set(spec, (text = canonicalJson(defaulted(spec))));
+  return text;
 }
 
 function defaulted(spec: NetworkPolicySpec): unknown {

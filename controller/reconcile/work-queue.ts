@@ -10,7 +10,7 @@ export interface WorkQueueOptions {
 }
 
 /**
- * Keys of things to look at, first come first served. A key stands in it once, however often it is added, and is never
+ * Keys of things to look at, first come first served, urgent ones before all others. A key stands in it once, however often it is added, and is never
  * in two hands: added while it is worked on, it comes again afterwards. A delayed key that is added meanwhile comes at
  * once and after the delay, so that no wish to look again is lost.
  */
@@ -18,7 +18,9 @@ export class WorkQueue {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #backoff: BackoffLimits;
-  /** In the order of arrival, from `#head` on; what is before that was taken. */
+  /** Keys that wait and are urgent, in the order of arrival. */
+  readonly #urgent = new Set<string>();
+  /** In the order of arrival, from `#head` on; what is before that, and what is not waiting any more, was taken. */
   #order: string[] = [];
   #head = 0;
   /** Since when each key of `#order` waits. */
@@ -40,6 +42,12 @@ export class WorkQueue {
     this.#admitDue();
     this.#admit(key, this.#clock.now());
     this.#wakeAll();
+  }
+
+  /** Before all keys that are not urgent. */
+  addUrgent(key: string): void {
+    this.#urgent.add(key);
+    this.add(key);
   }
 
   /** Of several delays of one key the shortest holds. */
@@ -107,16 +115,31 @@ export class WorkQueue {
   }
 
   #shift(): string | undefined {
-    const key = this.#order[this.#head];
+    const key = this.#firstUrgent() ?? this.#firstInOrder();
     if (key === undefined) return undefined;
-    this.#head++;
-    if (this.#head > 1000 && this.#head * 2 > this.#order.length) {
-      this.#order = this.#order.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#urgent.delete(key);
     this.#waiting.delete(key);
     this.#inWork.add(key);
     return key;
+  }
+
+  #firstUrgent(): string | undefined {
+    for (const key of this.#urgent) if (this.#waiting.has(key)) return key;
+    return undefined;
+  }
+
+  #firstInOrder(): string | undefined {
+    for (;;) {
+      const key = this.#order[this.#head];
+      if (key === undefined) return undefined;
+      this.#head++;
+      if (this.#head > 1000 && this.#head * 2 > this.#order.length) {
+        this.#order = this.#order.slice(this.#head);
+        this.#head = 0;
+      }
+      // it may have been taken as an urgent one
+      if (this.#waiting.has(key)) return key;
+    }
   }
 
   #release(key: string): void {

@@ -343,3 +343,25 @@ test('any sequence of additions, delays, failures and workers goes as the simple
     ),
   );
 });
+
+test('urgent keys come before all that wait, each of them once, also those that waited already', async (t) => {
+  const queue = queueAt(new ManualClock());
+  const stop = new AbortController();
+  for (const key of ['a', 'b', 'c']) queue.add(key);
+  queue.addUrgent('c');
+  queue.addUrgent('d');
+  queue.add('d');
+  const worker = new Worker(queue, stop.signal);
+  await settled();
+  const taken: (string | undefined)[] = [];
+  for (let i = 0; i < 4; i++) {
+    taken.push(worker.key);
+    if (i === 0) queue.addUrgent('c');
+    await worker.finish();
+  }
+  taken.push(worker.key);
+  await worker.finish();
+  t.is(worker.key, undefined);
+  t.deepEqual(taken, ['c', 'd', 'c', 'a', 'b']);
+  stop.abort();
+});
