@@ -77,7 +77,7 @@ export function* graphText(
 }
 
 /** Edges that are written in one piece: larger ones would outlive what is collected soon. */
-const piece = 256;
+const piece = 64;
 
 function* edgeTexts(nodes: NodeNumbers, sums: EdgeSums, granted: readonly GraphEdge[]): Generator<string> {
   const quoted: string[] = [];

@@ -4,7 +4,7 @@ import { brotliCompress, constants, gzip, zstdCompress } from 'node:zlib';
 import type { Request, Response } from 'express';
 import type { Clock } from '../../../ports.ts';
 import type { Lazily } from './route.ts';
-import { textBytes } from './text-bytes.ts';
+import { TextBytes } from './text-bytes.ts';
 
 /** Smaller bodies are not worth the work. */
 const leastCompressed = 1_024;
@@ -35,8 +35,10 @@ const compress: Readonly<Record<Encoding, (body: Buffer) => Promise<Buffer>>> = 
 interface Made {
   readonly etag: string;
   readonly type: string;
-  readonly body: Buffer;
+  /** Undefined of a large one, of which only the compressed form is kept. */
+  readonly body: Buffer | undefined;
   readonly encoded: Map<Encoding, Promise<Buffer>>;
+  readonly bytes: number;
   readonly mark: string;
   readonly freshUntilMs: number;
 }
@@ -46,6 +48,7 @@ export class Answers {
   readonly #clock: Clock;
   /** Differs for each process: its numbers mean nothing to another one. */
   readonly #epoch: string;
+  readonly #texts = new TextBytes();
   /** In the order of their use. */
   readonly #kept = new Map<string, Made>();
 
@@ -56,43 +59,48 @@ export class Answers {
 
   async json(request: Request, response: Response, status: number, value: unknown): Promise<void> {
     const body = Buffer.from(JSON.stringify(value));
-    const etag = tagOf(body);
-    await send(request, response, status, { etag, type: jsonType, body, encoded: new Map() });
+    if (begin(request, response, status, tagOf(body))) await send(request, response, jsonType, body, new Map());
   }
 
   /** `asked`: the whole request as a text, with who may see what. */
   async lazy(request: Request, response: Response, asked: string, { mark, make }: Lazily): Promise<void> {
+    const encoding = encodingOf(request);
     const known = this.#kept.get(asked);
-    const usable = known !== undefined && (known.mark === mark || this.#clock.now() < known.freshUntilMs);
-    const made = usable ? known : this.#make(mark, make);
+    const current = known !== undefined && (known.mark === mark || this.#clock.now() < known.freshUntilMs);
+    const etag = current ? known.etag : tagOf(Buffer.from(`${this.#epoch} ${mark}`));
+    if (!begin(request, response, 200, etag)) return;
+    const usable = current && (known.body !== undefined || (encoding !== undefined && known.encoded.has(encoding)));
+    const made = usable ? known : this.#make(etag, mark, encoding, make);
     this.#kept.delete(asked);
     this.#kept.set(asked, made);
     this.#forgetOldest();
-    await send(request, response, 200, made);
+    await send(request, response, made.type, made.body, made.encoded);
   }
 
-  #make(mark: string, make: Lazily['make']): Made {
+  #make(etag: string, mark: string, encoding: Encoding | undefined, make: Lazily['make']): Made {
     const startMs = this.#clock.now();
     const { type, text } = make();
-    const body = textBytes(text);
+    const { bytes: written, release } = this.#texts.write(text);
     const nowMs = this.#clock.now();
-    return {
-      etag: tagOf(Buffer.from(`${this.#epoch} ${mark}`)),
-      type,
-      body,
-      encoded: new Map(),
-      mark,
-      freshUntilMs: nowMs + Math.max(leastFreshMs, (nowMs - startMs) * freshShare),
-    };
+    const freshUntilMs = nowMs + Math.max(leastFreshMs, (nowMs - startMs) * freshShare);
+    const encoded = new Map<Encoding, Promise<Buffer>>();
+    if (encoding !== undefined && written.length > largeBody) {
+      encoded.set(encoding, compress[encoding](written).finally(release));
+      // what it will come to is not known yet
+      return { etag, type, body: undefined, encoded, bytes: written.length >> 2, mark, freshUntilMs };
+    }
+    const body = Buffer.from(written);
+    release();
+    return { etag, type, body, encoded, bytes: body.length * 2, mark, freshUntilMs };
   }
 
   #forgetOldest(): void {
-    let bytes = 0;
-    for (const { body } of this.#kept.values()) bytes += body.length * 1.5;
-    for (const [asked, { body }] of this.#kept) {
-      if (bytes <= mostKeptBytes || this.#kept.size <= 1) return;
+    let kept = 0;
+    for (const { bytes } of this.#kept.values()) kept += bytes;
+    for (const [asked, { bytes }] of this.#kept) {
+      if (kept <= mostKeptBytes || this.#kept.size <= 1) return;
       this.#kept.delete(asked);
-      bytes -= body.length * 1.5;
+      kept -= bytes;
     }
   }
 }
@@ -103,23 +111,33 @@ function tagOf(content: Buffer): string {
   return `W/"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;
 }
 
-async function send(
-  request: Request,
-  response: Response,
-  status: number,
-  { etag, type, body, encoded }: Pick<Made, 'etag' | 'type' | 'body' | 'encoded'>,
-): Promise<void> {
+/** Status and headers; false, and done, where the client has this answer already. */
+function begin(request: Request, response: Response, status: number, etag: string): boolean {
+  const isGet = request.method === 'GET';
   response.status(status).set({
     'Cache-Control': 'private, no-cache',
     Vary: 'Accept-Encoding, Authorization, X-Nanoseg-Authorization',
-    ...(request.method === 'GET' && { ETag: etag }),
+    ...(isGet && { ETag: etag }),
   });
-  if (request.method === 'GET' && request.fresh) return void response.status(304).end();
-  const encoding = body.length < leastCompressed ? undefined : encodingOf(request);
-  let sent = body;
+  if (!isGet || !request.fresh) return true;
+  response.status(304).end();
+  return false;
+}
+
+/** Without a body there is at least the form that the client takes. */
+async function send(
+  request: Request,
+  response: Response,
+  type: string,
+  body: Buffer | undefined,
+  encoded: Map<Encoding, Promise<Buffer>>,
+): Promise<void> {
+  const wanted = encodingOf(request);
+  const encoding = body !== undefined && body.length < leastCompressed ? undefined : wanted;
+  let sent = body ?? Buffer.alloc(0);
   if (encoding !== undefined) {
     let compressed = encoded.get(encoding);
-    if (compressed === undefined) encoded.set(encoding, (compressed = compress[encoding](body)));
+    if (compressed === undefined) encoded.set(encoding, (compressed = compress[encoding](sent)));
     sent = await compressed;
     response.set('Content-Encoding', encoding);
   }
