@@ -1,6 +1,15 @@
 import type { Analyst, ProposalWish, WorkloadAnalysis } from './analyst.ts';
 import type { ClusterStudy } from './cluster-study.ts';
-import { closingProposalName, jointProposalName, madeForClosing, type MadeProposal, madeFromAnalysis, madeFromJoint, proofSummary, proposalName } from './made-proposal.ts';
+import {
+  closingProposalName,
+  jointProposalName,
+  madeForClosing,
+  type MadeProposal,
+  madeFromAnalysis,
+  madeFromJoint,
+  proofSummary,
+  proposalName,
+} from './made-proposal.ts';
 import type { ConnectionId } from './model/connection.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyProposal, ProposalChange, ProposalProof, Revision } from './model/policy-proposal.ts';
