@@ -5,6 +5,7 @@ import { StateMetrics } from './state-metrics.ts';
 import { auditActions, type AuditAction } from '../../ports.ts';
 import { proposalStates, type ProposalState } from '../../model/policy-proposal.ts';
 
+const mostSources = 100;
 const outcomes = ['done', 'after', 'retry', 'stop'] as const;
 
 /** What Prometheus is told. All series exist at zero before they move; labels are bounded: states, actions, sources. */
@@ -44,6 +45,8 @@ export class ControllerMetrics {
     registers: [this.#registry],
   });
 
+  readonly #sources = new Set<string>();
+
   constructor() {
     for (const outcome of outcomes) this.#reconciled.inc({ outcome }, 0);
     for (const action of auditActions) this.#happened.inc({ action }, 0);
@@ -62,7 +65,10 @@ export class ControllerMetrics {
     for (const state of proposalStates) this.#proposals.set({ state }, counts.get(state) ?? 0);
   }
 
+  /** Of the first hundred sources: files that are rotated come and go for ever. */
   ingested(source: string, flows: number, rejected: number): void {
+    if (!this.#sources.has(source) && this.#sources.size >= mostSources) return;
+    this.#sources.add(source);
     this.#flows.set({ source }, flows);
     this.#rejected.set({ source }, rejected);
   }
