@@ -76,7 +76,7 @@ test('every record of every source is accounted for', async (t) => {
   );
   t.deepEqual(summary.unattributed, [{ reason: 'no-owner', flows: 1 }]);
   t.is(graph.size, 2);
-  t.like(graph.observation(), { flows: [{ node: 'n1', flows: 3 }], losses: [{ lost: 4 }] });
+  t.like(graph.observation(), { flows: [{ node: 'n1', flows: 3 }], losses: [{ periods: [{ lost: 4 }] }] });
 });
 
 test('the first bad records are located, and all are counted by reason', async (t) => {
