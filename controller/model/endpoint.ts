@@ -1,4 +1,4 @@
-import type { WorkloadKey } from './workload.ts';
+import { parseWorkloadKey, type WorkloadKey } from './workload.ts';
 
 /** Why an address or name has no owner that we would vouch for. */
 export type UnknownReason =
@@ -69,5 +69,19 @@ export function endpointWords(endpoint: Endpoint): string {
       return endpoint.address;
     case 'unknown':
       return `${endpoint.address === '' ? 'an unknown side' : endpoint.address} (${endpoint.reason})`;
+  }
+}
+
+/** Empty for what is in no namespace. */
+export function namespaceOfEndpoint(endpoint: Endpoint): string {
+  switch (endpoint.kind) {
+    case 'workload':
+      return parseWorkloadKey(endpoint.workload).namespace;
+    case 'service':
+      return isApiServer(endpoint) ? '' : endpoint.namespace;
+    case 'node':
+    case 'external':
+    case 'unknown':
+      return '';
   }
 }

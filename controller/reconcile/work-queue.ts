@@ -10,9 +10,9 @@ export interface WorkQueueOptions {
 }
 
 /**
- * Keys of things to look at, first come first served, urgent ones before all others. A key stands in it once, however often it is added, and is never
- * in two hands: added while it is worked on, it comes again afterwards. A delayed key that is added meanwhile comes at
- * once and after the delay, so that no wish to look again is lost.
+ * Keys of things to look at, first come first served, urgent ones before all others. A key stands in it once, however often
+ * it is added, and is never in two hands: added while it is worked on, it comes again afterwards. A delayed key that is
+ * added meanwhile comes at once and after the delay, so that no wish to look again is lost.
  */
 export class WorkQueue {
   readonly #clock: Clock;

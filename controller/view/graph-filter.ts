@@ -1,6 +1,5 @@
 import type { ConnectionSummary, TrafficGraph } from '../graph/traffic-graph.ts';
-import { type Endpoint, isApiServer } from '../model/endpoint.ts';
-import { parseWorkloadKey } from '../model/workload.ts';
+import { type Endpoint, namespaceOfEndpoint } from '../model/endpoint.ts';
 import type { ConnectionState } from './graph-shape.ts';
 
 /** What the caller wants to see; each part that is absent leaves nothing out. */
@@ -39,7 +38,10 @@ function endpointFilter(
   namespaces: ReadonlySet<string> | undefined,
   workloads: ReadonlySet<string> | undefined,
 ): (from: number, to: number) => boolean {
-  const isIn = endpointMemory(graph, (endpoint) => namespaces === undefined || namespaces.has(namespaceOf(endpoint)));
+  const isIn = endpointMemory(
+    graph,
+    (endpoint) => namespaces === undefined || namespaces.has(namespaceOfEndpoint(endpoint)),
+  );
   const isOne = endpointMemory(
     graph,
     (endpoint) => workloads === undefined || (endpoint.kind === 'workload' && workloads.has(endpoint.workload)),
@@ -53,18 +55,4 @@ function endpointMemory(graph: TrafficGraph, test: (endpoint: Endpoint) => boole
     if (known[position] === 0) known[position] = test(graph.endpointAt(position)) ? 2 : 1;
     return known[position] === 2;
   };
-}
-
-/** Empty for what is in no namespace. */
-function namespaceOf(endpoint: Endpoint): string {
-  switch (endpoint.kind) {
-    case 'workload':
-      return parseWorkloadKey(endpoint.workload).namespace;
-    case 'service':
-      return isApiServer(endpoint) ? '' : endpoint.namespace;
-    case 'node':
-    case 'external':
-    case 'unknown':
-      return '';
-  }
 }

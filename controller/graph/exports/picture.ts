@@ -1,5 +1,5 @@
 import type { Connection } from '../../model/connection.ts';
-import { type Endpoint, type EndpointId, endpointId, isApiServer } from '../../model/endpoint.ts';
+import { type Endpoint, type EndpointId, endpointId, isApiServer, namespaceOfEndpoint } from '../../model/endpoint.ts';
 import { protocolName } from '../../model/protocol.ts';
 import { parseWorkloadKey } from '../../model/workload.ts';
 import type { ConnectionSource } from '../../model/connection-source.ts';
@@ -35,7 +35,7 @@ export function pictureOf(source: ConnectionSource, namespace?: string): GraphPi
   const edges: (PictureEdge & { readonly connections: Connection[] })[] = [];
   for (const connection of source.connections()) {
     const ends = [connection.source, connection.destination];
-    if (namespace !== undefined && ends.every((end) => namespaceOf(end) !== namespace)) continue;
+    if (namespace !== undefined && ends.every((end) => namespaceOfEndpoint(end) !== namespace)) continue;
     const ids = ends.map((end) => {
       const id = endpointId(end);
       if (!nodes.has(id)) nodes.set(id, pictureNode(id, end, source.dnsNamesOf(end)));
@@ -51,21 +51,8 @@ export function pictureOf(source: ConnectionSource, namespace?: string): GraphPi
 
 function pictureNode(id: EndpointId, endpoint: Endpoint, dnsNames: readonly string[]): PictureNode {
   const workloadKind = endpoint.kind === 'workload' ? parseWorkloadKey(endpoint.workload).kind : '';
-  const namespace = namespaceOf(endpoint);
+  const namespace = namespaceOfEndpoint(endpoint);
   return { id, kind: endpoint.kind, label: labelOf(endpoint, dnsNames), namespace, workloadKind, dnsNames };
-}
-
-function namespaceOf(endpoint: Endpoint): string {
-  switch (endpoint.kind) {
-    case 'workload':
-      return parseWorkloadKey(endpoint.workload).namespace;
-    case 'service':
-      return isApiServer(endpoint) ? '' : endpoint.namespace;
-    case 'node':
-    case 'external':
-    case 'unknown':
-      return '';
-  }
 }
 
 function labelOf(endpoint: Endpoint, dnsNames: readonly string[]): string {
