@@ -5,6 +5,7 @@ import { problem } from '../../model/problem.ts';
 import type { ProblemCode } from '../../model/problem-codes.ts';
 import type { Clock, ConnectionStore, IngestMemory, SourcePositions, StoredEvidence } from '../../ports.ts';
 import { EndpointNumbers } from './endpoint-numbers.ts';
+import type { Layouts } from './layout-migrations.ts';
 import { buckets, storeKeys, type StoreKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { readScript, rightsScript, saveScript, stageScript, sweepScript } from './redis-script.ts';
@@ -33,6 +34,8 @@ export interface RedisStoreOptions {
   readonly leaseMs?: number;
   /** Connections that were last seen longer ago are forgotten by and by. @default never */
   readonly retentionMs?: number;
+  /** @default those of this nanoseg */
+  readonly layouts?: Layouts;
 }
 
 /** Parts of a save may lie there for so long before the save itself comes. */
@@ -78,10 +81,11 @@ export class RedisConnectionStore implements ConnectionStore {
 
   /** Waits for a writer of the same name that does not renew its right; one that lives is EvidenceInUse. */
   static async open(options: RedisStoreOptions): Promise<RedisConnectionStore> {
-    const { link, name, who, clock, leaseMs = 15_000 } = options;
+    const { link, name, who, clock, leaseMs = 15_000, layouts } = options;
     await requireSafeServer(link);
     await link.run(rightsScript, [storeKeys(name).rights], []);
-    const writer = await Writer.claim({ link, name, who, clock, leaseMs, token: randomUUID() });
+    const token = randomUUID();
+    const writer = await Writer.claim({ link, name, who, clock, leaseMs, token, ...(layouts && { layouts }) });
     const store = new RedisConnectionStore(options, writer);
     await store.#readSettings();
     return store;

@@ -6,7 +6,7 @@ export interface RedisScript {
   readonly sha: string;
 }
 
-function script(text: string): RedisScript {
+export function script(text: string): RedisScript {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
@@ -32,13 +32,15 @@ return 1
 `);
 
 /**
- * Takes the right to write. KEYS: layout, meta, writer. ARGV: the layout that we know, our token, who we are, for how long,
- * the id of a store that has to be made. Answers with `newer` and the layout, `held`, by whom and for how long still, or
- * `claimed`, id, claim, revision, the highest number of an endpoint.
+ * Takes the right to write. KEYS: layout, meta, writer. ARGV: the layout that is made, our token, who we are, for how long,
+ * the id of a store that has to be made, the other layouts that we can read. Answers with `layout` and another one, `held`,
+ * by whom and for how long still, or `claimed`, id, claim, revision, the highest number of an endpoint, the layout.
  */
 export const claimScript = script(`
 local layout = redis.call('GET', KEYS[1])
-if layout and tonumber(layout) ~= tonumber(ARGV[1]) then return {'layout', layout} end
+local readable = not layout or layout == ARGV[1]
+for i = 6, #ARGV do readable = readable or layout == ARGV[i] end
+if not readable then return {'layout', layout} end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= ARGV[2] then
   return {'held', redis.call('HGET', KEYS[2], 'who') or '', redis.call('PTTL', KEYS[3])}
@@ -53,7 +55,7 @@ redis.call('HSET', KEYS[2], 'writer', ARGV[2], 'who', ARGV[3])
 local claim = redis.call('HINCRBY', KEYS[2], 'claim', 1)
 redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[4])
 local known = redis.call('HMGET', KEYS[2], 'revision', 'endpoints')
-return {'claimed', id, claim, tonumber(known[1]), tonumber(known[2])}
+return {'claimed', id, claim, tonumber(known[1]), tonumber(known[2]), layout or ARGV[1]}
 `);
 
 /** Keeps the right to write while nothing is written. KEYS: meta, writer. ARGV: our token, for how long. */

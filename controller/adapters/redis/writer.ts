@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { problem } from '../../model/problem.ts';
 import type { Clock } from '../../ports.ts';
-import { layout, storeKeys, type StoreKeys } from './redis-keys.ts';
+import { type Layouts, layouts as ourLayouts, migrateLayout, readableLayouts } from './layout-migrations.ts';
+import { storeKeys, type StoreKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { claimScript, releaseScript, renewScript } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
@@ -14,6 +15,8 @@ export interface WriterOptions {
   readonly leaseMs: number;
   /** Unique to this process. */
   readonly token: string;
+  /** @default those of this nanoseg */
+  readonly layouts?: Layouts;
 }
 
 const askAgainMs = 250;
@@ -77,8 +80,12 @@ export class Writer {
     const { clock, leaseMs } = this.#options;
     const lastMs = clock.now() + leaseMs + askAgainMs;
     for (;;) {
-      const heldBy = await this.#tryClaim();
-      if (heldBy === undefined) return;
+      const { heldBy, found } = await this.#tryClaim();
+      if (found !== undefined) {
+        if (found === `${this.#layouts.current}`) return;
+        await migrateLayout(this.#layouts, found, { link: this.#options.link, keys: this.#keys, token: this.token });
+        continue;
+      }
       if (clock.now() >= lastMs) {
         const message = `${heldBy} writes evidence as ${this.#options.name}; each controller needs a name of its own`;
         throw this.#problem('EvidenceInUse', message);
@@ -97,18 +104,29 @@ export class Writer {
     }
   }
 
-  async #tryClaim(): Promise<string | undefined> {
+  get #layouts(): Layouts {
+    return this.#options.layouts ?? ourLayouts;
+  }
+
+  /** Answers with who has the right, or with the layout of what is there. */
+  async #tryClaim(): Promise<{ readonly heldBy?: string; readonly found?: string }> {
     const { link, who, token, leaseMs } = this.#options;
-    const { layout: layoutKey, meta, writer } = this.#keys;
-    const answer = await link.run(claimScript, [layoutKey, meta, writer], [layout, token, who, leaseMs, randomUUID()]);
-    const [outcome, first, ...rest] = answer as [string, string, ...number[]];
-    if (outcome === 'held') return first;
-    if (outcome === 'layout') {
-      const message = `the evidence of ${this.#options.name} is of layout ${first}, this nanoseg knows layout ${layout}`;
-      throw this.#problem('EvidenceNewer', message);
-    }
-    [this.#id, this.#claim, this.revision, this.#endpoints] = [first, rest[0] ?? 0, rest[1] ?? 0, rest[2] ?? 0];
-    return undefined;
+    const { layout, meta, writer } = this.#keys;
+    const [made = '', ...older] = readableLayouts(this.#layouts);
+    const args = [made, token, who, leaseMs, randomUUID(), ...older];
+    const answer = await link.run(claimScript, [layout, meta, writer], args);
+    const [outcome, first, claim, revision, endpoints, found] = answer as [
+      string,
+      string,
+      number,
+      number,
+      number,
+      string,
+    ];
+    if (outcome === 'held') return { heldBy: first };
+    if (outcome === 'layout') throw this.#unknownLayout(first);
+    [this.#id, this.#claim, this.revision, this.#endpoints] = [first, claim, revision, endpoints];
+    return { found };
   }
 
   async #renew(): Promise<void> {
@@ -121,7 +139,14 @@ export class Writer {
     }
   }
 
-  #problem(code: 'EvidenceInUse' | 'EvidenceNewer', message: string): RedisStoreError {
+  #unknownLayout(found: string): RedisStoreError {
+    const { current } = this.#layouts;
+    const message = `the evidence of ${this.#options.name} is of layout ${found}, this nanoseg knows layout ${current}`;
+    if (Number.parseInt(found, 10) >= current) return this.#problem('EvidenceNewer', message);
+    return this.#problem('EvidenceUnreadable', `${message} and cannot bring that one over`);
+  }
+
+  #problem(code: 'EvidenceInUse' | 'EvidenceNewer' | 'EvidenceUnreadable', message: string): RedisStoreError {
     return new RedisStoreError(problem(code, message, this.#options.link.name), { retryable: false });
   }
 }

@@ -1,80 +1,10 @@
-import type { ExecutionContext } from 'ava';
-import { TrafficGraph } from '../../../controller/graph/traffic-graph.ts';
-import { EvidenceKeeper } from '../../../controller/evidence-keeper.ts';
-import { LiveIngest } from '../../../controller/live-ingest.ts';
-import { buckets, storeKeys } from '../../../controller/adapters/redis/redis-keys.ts';
-import type { RedisConnectionStore } from '../../../controller/adapters/redis/redis-connection-store.ts';
-import { RedisStoreError } from '../../../controller/adapters/redis/redis-store-error.ts';
-import { systemClock } from '../../../controller/adapters/system-clock.ts';
-import type { ProblemCode } from '../../../controller/model/problem-codes.ts';
-import type { ConnectionStore } from '../../../controller/ports.ts';
+import { buckets } from '../../../controller/adapters/redis/redis-keys.ts';
 import { ManualClock } from '../../reconcile/manual-clock.ts';
-import { killedCluster } from '../../support/killed-ingest.ts';
-import {
-  RedisCluster,
-  RedisServer,
-  type RedisSettings,
-  RedisWithSentinels,
-  untilTrue,
-} from '../../support/redis-server.ts';
-import { openStore } from '../../support/redis-store.ts';
+import { found, keeping, keys, newGraph, opened, refused, seen, started } from '../../support/redis-evidence.ts';
+import { RedisCluster, type RedisServer, RedisWithSentinels, untilTrue } from '../../support/redis-server.ts';
 import { redisTest } from '../../support/redis-test.ts';
-import { dayMs, minuteMs, mondayMs, sighting, workload, peer } from '../../support/sightings.ts';
-import { StaticView } from '../../support/static-view.ts';
+import { dayMs, minuteMs, mondayMs, peer, sighting, workload } from '../../support/sightings.ts';
 import { TestAuthority } from '../../support/test-certificates.ts';
-
-const binMs = 5 * minuteMs;
-const newGraph = () => new TrafficGraph({ binMs, saved: true });
-const keys = storeKeys('test');
-
-async function started(t: ExecutionContext, settings: RedisSettings = {}): Promise<RedisServer> {
-  const server = await RedisServer.start(settings);
-  t.teardown(() => server.stop());
-  return server;
-}
-
-/** Closed with the test at the latest, or the process would wait for it. */
-async function opened(t: ExecutionContext, ...options: Parameters<typeof openStore>): Promise<RedisConnectionStore> {
-  const store = await openStore(...options);
-  t.teardown(() => store.close());
-  return store;
-}
-
-async function refused(
-  t: ExecutionContext,
-  work: Promise<unknown>,
-  code: ProblemCode,
-  message: RegExp,
-): Promise<RedisStoreError> {
-  const error = await t.throwsAsync(work, { instanceOf: RedisStoreError });
-  t.is(error?.problem.code, code, error?.message);
-  t.regex(error?.problem.message ?? '', message);
-  return error as RedisStoreError;
-}
-
-/** A controller's keeper of evidence, without sources. */
-function keeping(store: ConnectionStore) {
-  const graph = newGraph();
-  const ingest = new LiveIngest({ view: new StaticView(killedCluster), graph, clock: systemClock });
-  return { graph, keeper: new EvidenceKeeper({ store, graph, ingest, clock: systemClock }) };
-}
-
-function seen(graph: TrafficGraph, from: number, to: number): void {
-  for (let port = from; port < to; port++) graph.observe(sighting({ port, clientPort: 40_000 + port }), 'n1');
-}
-
-/** What another controller would find there. */
-async function found(url: string, options: Parameters<typeof openStore>[1] = {}): Promise<TrafficGraph> {
-  const store = await openStore(url, options);
-  try {
-    const { evidence, memory } = await store.load();
-    const graph = newGraph();
-    graph.restore(evidence, memory.recent);
-    return graph;
-  } finally {
-    await store.close();
-  }
-}
 
 redisTest('a save of any size is one step, and what a crash left of another one is no part of it', async (t) => {
   const server = await started(t);
