@@ -76,13 +76,14 @@ export async function ingest(
   for (const source of sources) {
     let summary: SourceSummary = { source: source.name, records: 0, flows: 0, skipped: 0, rejected: 0, losses: 0 };
     for await (const batch of source.batches(signal)) {
+      // what a node lost may hang on whether it was heard of before
+      for (const loss of batch.losses) graph.loss(loss);
       for (const flow of batch.flows) {
         const sighting = attributor.attribute(flow);
         countUnknown(unattributed, sighting.client.endpoint);
         countUnknown(unattributed, sighting.server.endpoint);
         graph.observe(sighting, flow.node);
       }
-      for (const loss of batch.losses) graph.loss(loss);
       for (const rejected of batch.rejected) {
         if (rejections.length < shownRejections) rejections.push(rejected);
         const counted = reasons.has(rejected.reason) || reasons.size < reasonLimit;

@@ -262,10 +262,11 @@ export class LiveIngest {
   #take(source: FlowSource, batch: FlowBatch): void {
     const { flows, losses, rejected, records } = batch;
     const now = this.#clock.now();
+    // what a node lost may hang on whether it was heard of before
+    for (const loss of losses) this.#graph.loss(loss);
     for (const flow of flows) {
       if (!this.#count(flow, true) && !this.#held.hold(flow, now)) this.#count(flow, false);
     }
-    for (const loss of losses) this.#graph.loss(loss);
     this.#records += records;
     this.#rejected += rejected.length;
     this.#losses += losses.length;

@@ -139,6 +139,17 @@ test('sources are read at once, and each says how it fares', async (t) => {
   );
 });
 
+test('the first flows of a node do not make its first observer a late one', async (t) => {
+  const { source, graph, end } = await running(grown, ['a']);
+  const started = { timeMs: mondayMs, source: 'hubble', node: 'n1', events: undefined, kind: 'started' } as const;
+  const missed = () => graph.observation().losses.flatMap(({ periods }) => periods.map(({ uncounted }) => uncounted));
+  await source.feed({ flows: [flow(mondayMs + 5)], losses: [started] });
+  t.deepEqual(missed(), []);
+  await source.feed({ flows: [], losses: [{ ...started, timeMs: mondayMs + minuteMs }] });
+  t.deepEqual(missed(), [1]);
+  await end();
+});
+
 test('a flow that comes before the news of its pod waits for it', async (t) => {
   const { clock, view, ingest, source, ids, end } = await running(small, ['a']);
   await source.feed({ flows: [flow(clock.now())] });

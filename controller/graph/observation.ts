@@ -70,6 +70,10 @@ export class Observation {
         return this.#addLosses(of({ unavailable: 1 }));
       case 'sampled':
         return this.#addLosses({ source, node, sampling: Math.max(events ?? 2, 1), periods: [] });
+      case 'started':
+        // of a node that nobody knew nothing is missing: its observation begins here, which is noted without a loss
+        if (this.#isKnown(source, node)) return this.#addLosses(of({ uncounted: 1 }));
+        return this.#addLosses({ source, node, sampling: 1, periods: [] });
     }
   }
 
@@ -102,6 +106,10 @@ export class Observation {
     const losses = sorted(this.#losses).filter((loss) => this.#changedLosses.has(loss));
     this.#changedLosses.clear();
     return { flows, losses };
+  }
+
+  #isKnown(source: FlowSourceKind, node: string): boolean {
+    return [this.#flows, this.#losses].some((records) => records.get(source)?.has(node));
   }
 
   #flowsOf({ source, node, flows, firstMs, lastMs, level, bins }: FlowsOfNode): NodeFlows {

@@ -103,6 +103,9 @@ export interface FlowLoss {
   readonly node: string;
   /** Lost events; undefined when the source only says that it lost some. */
   readonly events: number | undefined;
-  /** `lost`: events were dropped. `unavailable`: the node was not observed. `sampled`: only 1 in `events` is reported. */
-  readonly kind: 'lost' | 'unavailable' | 'sampled';
+  /**
+   * `lost`: events were dropped. `unavailable`: the node was not observed. `sampled`: only 1 in `events` is reported.
+   * `started`: whoever observes the node begins to now, which is a loss where the node was observed before.
+   */
+  readonly kind: 'lost' | 'unavailable' | 'sampled' | 'started';
 }

@@ -245,6 +245,24 @@ test('the window runs from the first flow to the end of the last, per node and s
   t.like(losses[0], { node: 'n2', periods: [{ startMs: mondayMs, lost: 0, uncounted: 1, unavailable: 0 }] });
 });
 
+test('whoever begins to observe a node that was observed before has missed something, and nobody knows how much', (t) => {
+  const graph = new TrafficGraph({ binMs });
+  const start = (hour: number, node: string) => {
+    graph.loss({ timeMs: mondayMs + hour * hourMs, source: 'conntrack', node, events: undefined, kind: 'started' });
+    const losses = graph.observation().losses.filter((loss) => loss.node === node);
+    return losses.flatMap(({ periods }) => periods.map(({ startMs, uncounted }) => [startMs, uncounted]));
+  };
+  t.deepEqual(start(1, 'n1'), []);
+  t.deepEqual(start(2, 'n1'), [[mondayMs + 2 * hourMs, 1]], 'also where nothing was to be seen meanwhile');
+  graph.observe(sighting({ timeMs: mondayMs, source: 'conntrack' }), 'n2');
+  t.deepEqual(start(3, 'n2'), [[mondayMs + 3 * hourMs, 1]]);
+  const restored = new TrafficGraph({ binMs });
+  restored.merge(graph.snapshot());
+  restored.loss({ timeMs: mondayMs, source: 'conntrack', node: 'n1', events: undefined, kind: 'started' });
+  const [first] = restored.observation().losses;
+  t.is(first?.periods.length, 2, 'whoever takes over knows it too');
+});
+
 test('losses are kept by the hour, and of very many hours the oldest are told as later ones', (t) => {
   const graph = new TrafficGraph({ binMs });
   const lose = (hour: number, minute: number) =>

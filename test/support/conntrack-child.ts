@@ -1,41 +1,43 @@
 import { type ConntrackSourceOptions, conntrackSource } from '../../controller/adapters/conntrack/conntrack-source.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import type { FromConntrack, ToConntrack } from './conntrack-listener.ts';
+import type { FlowBatch } from '../../controller/ports.ts';
+import type { FromConntrack, ToConntrack } from './conntrack-process.ts';
 
-/** The source in a process of its own, in whose network namespace it listens. Its parent is `conntrack-listener.ts`. */
+/** The source in a process of its own, in whose network namespace it listens. Its parent is `conntrack-process.ts`. */
 const options = JSON.parse(process.argv[2] ?? '{}') as Omit<ConntrackSourceOptions, 'clock'>;
 const source = conntrackSource({ ...options, clock: systemClock });
-const stop = new AbortController();
-let reading = Promise.withResolvers<void>();
-reading.resolve();
+let stop = new AbortController();
+let batches: AsyncIterator<FlowBatch> | undefined;
 
-process.on('message', (task: ToConntrack) => {
-  switch (task) {
-    case 'stop':
-      return stop.abort();
-    case 'pause':
-      reading = Promise.withResolvers();
-      return;
-    case 'resume':
-      return reading.resolve();
-  }
+process.on('message', ({ id, task }: ToConntrack) => {
+  void answer(task).then(
+    (batch) => tell({ id, batch }),
+    ({ message, retryable }: Error & { readonly retryable?: boolean }) => tell({ id, failure: { message, retryable } }),
+  );
 });
 process.on('disconnect', () => process.exit());
 
 // what is counted is told also while nothing comes
-const telling = setInterval(() => tell({}), 50);
+setInterval(() => tell({}), 50);
 
-try {
-  for await (const batch of source.batches(stop.signal)) {
-    tell({ batch });
-    await reading.promise;
+async function answer(task: ToConntrack['task']): Promise<FlowBatch | undefined> {
+  switch (task) {
+    case 'open':
+      stop = new AbortController();
+      batches = source.batches(stop.signal)[Symbol.asyncIterator]();
+      return undefined;
+    case 'next': {
+      const next = await batches?.next();
+      return next?.done === true ? undefined : next?.value;
+    }
+    case 'stop':
+      stop.abort();
+      return undefined;
+    case 'close':
+      await batches?.return?.();
+      return undefined;
   }
-  tell({ ended: '' });
-} catch (error) {
-  tell({ ended: error instanceof Error ? error.message : String(error) });
 }
-clearInterval(telling);
-process.disconnect?.();
 
 function tell(what: Omit<FromConntrack, 'counters' | 'findings'>): void {
   process.send?.({ ...what, counters: source.counters, findings: source.findings } satisfies FromConntrack);

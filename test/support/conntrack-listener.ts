@@ -1,6 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import type {
   ConntrackCounters,
@@ -8,38 +5,25 @@ import type {
 } from '../../controller/adapters/conntrack/conntrack-source.ts';
 import type { Flow, FlowLoss } from '../../controller/model/flow.ts';
 import type { Problem } from '../../controller/model/problem.ts';
-import type { FlowBatch, RejectedRecord } from '../../controller/ports.ts';
+import type { RejectedRecord } from '../../controller/ports.ts';
+import { ConntrackProcess } from './conntrack-process.ts';
 import { eventually } from './recording-sink.ts';
 
-/** What the child is told. Paused, it takes no batch, so that nothing is read. */
-export type ToConntrack = 'stop' | 'pause' | 'resume';
-
-/** What the child tells: a batch, or that it ended and why. */
-export interface FromConntrack {
-  readonly batch?: FlowBatch;
-  readonly ended?: string;
-  readonly counters: ConntrackCounters;
-  readonly findings: readonly Problem[];
-}
-
-const program = fileURLToPath(new URL('conntrack-child.ts', import.meta.url));
-
-/** The real source at work in a network namespace. */
+/** The real source at work in a network namespace, and all that it told. */
 export class ConntrackListener {
   readonly flows: Flow[] = [];
+  /** But for the word that it begins to listen. */
   readonly losses: FlowLoss[] = [];
   readonly rejected: RejectedRecord[] = [];
-  readonly #child: ChildProcess;
-  #last: FromConntrack | undefined;
+  readonly #process: ConntrackProcess;
+  readonly #stop = new AbortController();
+  #taking = Promise.withResolvers<void>();
+  #reading = Promise.resolve();
+  #ended: string | undefined;
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.on('message', (message: FromConntrack) => {
-      this.#last = message;
-      this.flows.push(...(message.batch?.flows ?? []));
-      this.losses.push(...(message.batch?.losses ?? []));
-      this.rejected.push(...(message.batch?.rejected ?? []));
-    });
+  private constructor(source: ConntrackProcess) {
+    this.#process = source;
+    this.resume();
   }
 
   /** Resolves when it has read the first table; `command` stands before the program, as `setpriv` does. */
@@ -49,30 +33,25 @@ export class ConntrackListener {
     options: Partial<ConntrackSourceOptions> = {},
     command: readonly string[] = [],
   ): Promise<ConntrackListener> {
-    const inside = ['ip', 'netns', 'exec', namespace, ...command, process.execPath, program];
-    const child = spawn(
-      'setpriv',
-      ['--pdeathsig', 'KILL', '--', ...inside, JSON.stringify({ node: 'node-1', ...options })],
-      { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' },
-    );
-    const listener = new ConntrackListener(child);
+    const listener = new ConntrackListener(new ConntrackProcess(namespace, options, command));
     t.teardown(() => listener.stop());
+    listener.#reading = listener.#read();
     const isReady = () => (listener.counters?.tables ?? 0) > 0 || listener.ended !== undefined;
     await eventually(isReady, 'the source listens');
     return listener;
   }
 
   get counters(): ConntrackCounters | undefined {
-    return this.#last?.counters;
+    return this.#process.counters;
   }
 
   get findings(): readonly Problem[] {
-    return this.#last?.findings ?? [];
+    return this.#process.findings;
   }
 
   /** Why it ended; undefined while it runs. */
   get ended(): string | undefined {
-    return this.#last?.ended;
+    return this.#ended;
   }
 
   /** Flows between two addresses on a port of the server's, so far. */
@@ -80,16 +59,34 @@ export class ConntrackListener {
     return this.flows.filter((flow) => flow.client.ip === client && flow.server.ip === server && flow.port === port);
   }
 
-  tell(what: ToConntrack): void {
-    // it may be at its end already
-    this.#child.send(what, () => undefined);
+  /** It takes one batch more at most. */
+  pause(): void {
+    this.#taking = Promise.withResolvers();
+  }
+
+  resume(): void {
+    this.#taking.resolve();
   }
 
   /** Ends it and waits for what it still had. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = once(this.#child, 'exit');
-    if (this.#child.connected) this.tell('stop');
-    await gone;
+    this.resume();
+    this.#stop.abort();
+    await this.#reading;
+    await this.#process.kill();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const { flows, losses, rejected } of this.#process.batches(this.#stop.signal)) {
+        this.flows.push(...flows);
+        this.losses.push(...losses.filter(({ kind }) => kind !== 'started'));
+        this.rejected.push(...rejected);
+        await this.#taking.promise;
+      }
+      this.#ended = '';
+    } catch (error) {
+      this.#ended = (error as Error).message;
+    }
   }
 }

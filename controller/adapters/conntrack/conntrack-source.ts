@@ -128,7 +128,7 @@ class LiveConntrack implements ConntrackSource {
     const { clock, tableMs = 300_000 } = this.#options;
     const drops = new Drops(listener.port);
     this.#addresses = hostAddresses();
-    if (this.#tables > 0) yield this.#gap();
+    yield this.#beginning();
     let nextTableMs = 0;
     let lastTableMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
@@ -156,11 +156,11 @@ class LiveConntrack implements ConntrackSource {
     if (!last.isEmpty) yield last.take();
   }
 
-  /** Nobody listened for a while: what began and ended meanwhile is in no table. */
-  #gap(): FlowBatch {
+  /** Whoever listened before does not any more: what began and ended meanwhile is in no table. */
+  #beginning(): FlowBatch {
     const { clock, node } = this.#options;
     const draft = new BatchDraft();
-    draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events: undefined, kind: 'lost' });
+    draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events: undefined, kind: 'started' });
     return draft.take();
   }
 

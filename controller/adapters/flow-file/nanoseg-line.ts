@@ -195,7 +195,7 @@ function decodeAddressed(value: unknown): Flow['addressed'] {
 }
 
 const lossKeys: ReadonlySet<string> = new Set([nanosegKey, 'time', 'source', 'node', 'events', 'kind']);
-const lossKinds = ['lost', 'unavailable', 'sampled'] as const satisfies readonly FlowLoss['kind'][];
+const lossKinds = ['lost', 'unavailable', 'sampled', 'started'] as const satisfies readonly FlowLoss['kind'][];
 
 function decodeLoss(record: JsonObject): FlowLoss {
   onlyKeys(record, lossKeys, '');

@@ -196,12 +196,12 @@ networkTest(
   async (t) => {
     const node = await nodeOf(t);
     const listener = await ConntrackListener.start(t, node.namespace, { bufferBytes: 16_384, tableMs: 3_600_000 });
-    listener.tell('pause');
+    listener.pause();
     await sendFromMany(namespaceOf(node, 'client'), server.ipv4, 54, 1);
     await eventually(() => listener.flows.length === 1, 'the first is read, and no more');
     const burst = 2_000;
     await sendFromMany(namespaceOf(node, 'client'), server.ipv4, 53, burst);
-    listener.tell('resume');
+    listener.resume();
     const count = () => listener.flows.reduce((sum, { connections }) => sum + connections, 0);
     await eventually(() => count() >= burst + 1, 'all are known in the end');
     await listener.stop();

@@ -88,7 +88,7 @@ export function lossFaults({ timeMs, source, node, events, kind }: FlowLoss): st
   if (!flowSourceKinds.includes(source)) faults.push('source');
   if (typeof node !== 'string') faults.push('node');
   if (events !== undefined && !(Number.isInteger(events) && events >= 0)) faults.push('events');
-  if (!['lost', 'unavailable', 'sampled'].includes(kind)) faults.push('kind');
+  if (!['lost', 'unavailable', 'sampled', 'started'].includes(kind)) faults.push('kind');
   return faults;
 }
 
