@@ -6,11 +6,12 @@ import { defaultSystemNamespace } from '../connection.ts';
 import { addHttpOptions, type HttpOptions, httpOf } from '../http-options.ts';
 import { addPushOptions, type PushOptions, pushOf } from '../push-options.ts';
 import { addRedisOptions, type RedisOptions, redisOf } from '../redis-options.ts';
+import { addRoleOptions, requireRole, type RoleOptions } from '../role-options.ts';
 import { addSourceOptions, type SourceOptions, sourcesOf } from '../source-options.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 import { parseDuration } from '../time-options.ts';
 
-interface Options extends HttpOptions, PushOptions, RedisOptions, SourceOptions {
+interface Options extends HttpOptions, PushOptions, RedisOptions, RoleOptions, SourceOptions {
   readonly workspace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -35,6 +36,8 @@ Examples:
   $ nanoseg controller --workspace . --flows flows/ --once     # in a pipeline: proposes, applies what is approved, ends
   $ nanoseg controller --namespace nanoseg-system --data-dir /data --webhook-port 8443 --health-port 8081 --flows /flows
   $ nanoseg controller --data-dir /data --hubble tls://hubble-relay.kube-system.svc:443 --hubble-ca /etc/hubble/ca.crt
+  $ nanoseg controller --role ingest --redis rediss://redis.db.svc --push-port 8446      # and as many more as are needed
+  $ nanoseg controller --role decide --redis rediss://redis.db.svc --webhook-port 8443 --http-port 8080
 
 Keeps proposals up to date from what is seen, applies what is validly approved, repairs drift, raises deviations and takes
 changes back. How far it may go in a namespace is said by its SegmentationProfile (docs/profile.md); without one nothing is
@@ -42,7 +45,7 @@ ever applied. In a cluster only the replica that holds the Lease writes.
 
 In a workspace directory cluster/ and profiles/ are read; proposals/, approvals/ and policies/ are written, and may be edited
 and kept in Git (docs/workspace.md). Files of flows are followed as they grow, beside live sources (docs/sources.md). Ctrl-C ends
-it; nothing that was seen is lost.`;
+it; nothing that was seen is lost. In a large installation several processes share the work over Redis (docs/scaling.md).`;
 
 function port(text: string): number {
   return /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
@@ -88,7 +91,7 @@ export function controllerCommand(
       ]),
     )
     .addHelpText('after', help);
-  return addPushOptions(addSourceOptions(addRedisOptions(addHttpOptions(command, port))), port).action(
+  return addPushOptions(addSourceOptions(addRedisOptions(addRoleOptions(addHttpOptions(command, port)))), port).action(
     async (options: Options) => {
       await run(configOf(options), version, terminal);
     },
@@ -107,7 +110,8 @@ function configOf(options: Options): ControllerConfigInput {
   if (notifyUrl !== undefined && secret === undefined) {
     throw new InputError([problem('ArgumentInvalid', '--notify-url needs a secret in NANOSEG_NOTIFY_SECRET')]);
   }
-  return withoutUndefined({
+  const config: ControllerConfigInput = withoutUndefined({
+    role: options.role,
     workspace,
     kubeconfig: options.kubeconfig,
     context: options.context,
@@ -128,6 +132,8 @@ function configOf(options: Options): ControllerConfigInput {
     once: options.once ?? false,
     logLevel: options.logLevel ?? (workspace === undefined ? 'info' : 'warn'),
   });
+  requireRole(config);
+  return config;
 }
 
 function withoutUndefined<Value extends object>(value: Value): Value {
