@@ -19,6 +19,15 @@ const generated = /-[bcdfghjklmnpqrstvwxz2456789]{1,10}-[bcdfghjklmnpqrstvwxz245
  */
 export function storeName({ hostname, namespace, workspace }: Surroundings): string {
   if (workspace === undefined) return `${namespace}/${hostname.replace(generated, '')}`;
+  return workspaceName(hostname, workspace);
+}
+
+/** The name that all processes share which count together, where none is given. */
+export function sharedName({ hostname, namespace, workspace }: Surroundings): string {
+  return workspace === undefined ? namespace : workspaceName(hostname, workspace);
+}
+
+function workspaceName(hostname: string, workspace: string): string {
   const digest = createHash('sha256').update(workspace).digest('hex');
   return `workspace/${hostname}/${digest.slice(0, 12)}`;
 }
