@@ -54,8 +54,13 @@ export class ConnectionStates {
   }
 
   stateAt(row: number): ConnectionState {
+    return connectionStates[this.indexAt(row)] as ConnectionState;
+  }
+
+  /** Its number in `connectionStates`. */
+  indexAt(row: number): number {
     if ((this.#bytes[row] ?? 0) === 0) this.#note(row);
-    return connectionStates[((this.#bytes[row] as number) & stateBits) - 1] as ConnectionState;
+    return ((this.#bytes[row] as number) & stateBits) - 1;
   }
 
   /** As it is judged now, with the reason. */

@@ -1,8 +1,8 @@
 import type { ConnectionSummary } from '../graph/traffic-graph.ts';
 import { protocolName } from '../model/protocol.ts';
 import { type ConnectionState, connectionStates, type EdgeAttributes } from './graph-shape.ts';
-import { isoText } from './iso-text.ts';
 import { PairTable } from './pair-table.ts';
+import { TextRoom } from './text-room.ts';
 
 /** A scan of a thousand ports shall not fill the page. */
 const portsShown = 8;
@@ -11,7 +11,21 @@ const portsKept = 256;
 /** Numbers of one edge, by what they are. */
 const fields = 6;
 const [connections, passed, denied, firstMs, lastMs, port] = [0, 1, 2, 3, 4, 5] as const;
+const stateBits = 0b0111;
 const directedBit = 0b1000;
+/** Numbers of protocol and port are below. */
+const portKeys = 0x100_0000;
+
+const encoder = new TextEncoder();
+const parts = {
+  passed: encoder.encode(',"passed":'),
+  denied: encoder.encode(',"denied":'),
+  firstSeen: encoder.encode(',"firstSeen":"'),
+  lastSeen: encoder.encode('","lastSeen":"'),
+  quote: encoder.encode('"'),
+  undirected: encoder.encode(',"undirected":true}'),
+  end: encoder.encode('}'),
+};
 
 /**
  * What many connections come to, edge by edge, in one table of numbers: an object for each of a hundred thousand edges would
@@ -27,7 +41,8 @@ export class EdgeSums {
   readonly #states = new Map<number, number[]>();
   /** Protocol and port in one number each, of edges with more than one. */
   readonly #ports = new Map<number, number[]>();
-  readonly #words = new Map<number, string>();
+  /** How the text of an edge begins that has one state and one port: the same for most. */
+  readonly #heads = new Map<number, Uint8Array>();
 
   /** The index of an edge, of which nothing may be added yet. */
   open(source: number, target: number): number {
@@ -36,13 +51,13 @@ export class EdgeSums {
     return index;
   }
 
-  add(index: number, summary: ConnectionSummary, state: ConnectionState): void {
+  /** `stateIndex`: its number in `connectionStates`. */
+  add(index: number, summary: ConnectionSummary, stateIndex: number): void {
     const at = index * fields;
     const n = this.#numbers;
     const before = n[at + connections] as number;
-    const stateIndex = connectionStates.indexOf(state);
     const mark = this.#marks[index] as number;
-    const known = mark & 0b0111;
+    const known = mark & stateBits;
     if (before > 0 && (known !== stateIndex || this.#states.size > 0)) this.#addState(index, before, known, stateIndex);
     const most = before === 0 || stateIndex > known ? stateIndex : known;
     this.#marks[index] = most | (mark & directedBit) | (summary.directed ? directedBit : 0);
@@ -57,20 +72,44 @@ export class EdgeSums {
   }
 
   attributes(index: number): EdgeAttributes {
-    return JSON.parse(this.text(index)) as EdgeAttributes;
+    const room = new TextRoom(256);
+    this.write(index, room);
+    return JSON.parse(new TextDecoder().decode(room.written)) as EdgeAttributes;
   }
 
-  /** The attributes of an edge in JSON. */
-  text(index: number): string {
+  /** Writes the attributes of an edge in JSON. */
+  write(index: number, room: TextRoom): void {
     const at = index * fields;
     const n = this.#numbers;
-    const mark = this.#marks[index] as number;
-    const states = this.#states.get(index);
-    const several = states === undefined ? '' : `,"states":${JSON.stringify(stateCounts(states))}`;
+    room.copy(this.#head(index));
+    room.count(n[at + connections] as number);
+    room.copy(parts.passed);
+    room.count(n[at + passed] as number);
+    room.copy(parts.denied);
+    room.count(n[at + denied] as number);
     const last = n[at + lastMs] as number;
-    const seen = last > 0 ? `,"firstSeen":"${isoText(n[at + firstMs] as number)}","lastSeen":"${isoText(last)}"` : '';
-    const undirected = (mark & directedBit) === 0 ? ',"undirected":true' : '';
-    return `{"state":"${connectionStates[mark & 0b0111]}"${several},"ports":${this.#portText(index)},"connections":${n[at + connections]},"passed":${n[at + passed]},"denied":${n[at + denied]}${seen}${undirected}}`;
+    if (last > 0) {
+      room.copy(parts.firstSeen);
+      room.time(n[at + firstMs] as number);
+      room.copy(parts.lastSeen);
+      room.time(last);
+      room.copy(parts.quote);
+    }
+    room.copy(((this.#marks[index] as number) & directedBit) === 0 ? parts.undirected : parts.end);
+  }
+
+  /** Up to the number of connections. */
+  #head(index: number): Uint8Array {
+    const state = (this.#marks[index] as number) & stateBits;
+    const [counts, several] = [this.#states.get(index), this.#ports.get(index)];
+    if (counts !== undefined || several !== undefined) {
+      return headBytes(state, counts, several ?? [this.#numbers[index * fields + port] as number]);
+    }
+    const key = this.#numbers[index * fields + port] as number;
+    const id = state * portKeys + key;
+    let head = this.#heads.get(id);
+    if (head === undefined) this.#heads.set(id, (head = headBytes(state, undefined, [key])));
+    return head;
   }
 
   #grow(): void {
@@ -96,15 +135,12 @@ export class EdgeSums {
     if (known === undefined) this.#ports.set(index, [first, added]);
     else if (known.length < portsKept && !known.includes(added)) known.push(added);
   }
+}
 
-  #portText(index: number): string {
-    const several = this.#ports.get(index);
-    if (several !== undefined) return JSON.stringify(portWords(several));
-    const key = this.#numbers[index * fields + port] as number;
-    let words = this.#words.get(key);
-    if (words === undefined) this.#words.set(key, (words = JSON.stringify(portWords([key]))));
-    return words;
-  }
+function headBytes(state: number, counts: readonly number[] | undefined, ports: readonly number[]): Uint8Array {
+  const states = counts === undefined ? '' : `,"states":${JSON.stringify(stateCounts(counts))}`;
+  const words = JSON.stringify(portWords(ports));
+  return encoder.encode(`{"state":"${connectionStates[state]}"${states},"ports":${words},"connections":`);
 }
 
 function stateCounts(counts: readonly number[]): Partial<Record<ConnectionState, number>> {

@@ -2,7 +2,8 @@ import type { GraphChange } from './api-shape.ts';
 import { EdgeSums } from './edge-sums.ts';
 import { nodeOf } from './graph-nodes.ts';
 import type { GraphEdge, GraphLevel } from './graph-shape.ts';
-import { type GraphWorld, hiddenNumber, NodeNumbers } from './graph-view.ts';
+import type { GraphWorld } from './graph-view.ts';
+import { hiddenNumber, NodeNumbers } from './node-numbers.ts';
 
 /** More changed connections than this are not listed. */
 export const mostListed = 500;
@@ -50,7 +51,7 @@ class ChangedEdges {
     const { from, to } = this.#ends(row);
     const index = this.#sums.pairs.find(from, to);
     if (index === undefined) return;
-    this.#sums.add(index, this.#world.graph.summaryAt(row), this.#world.states.stateAt(row));
+    this.#sums.add(index, this.#world.graph.summaryAt(row), this.#world.states.indexAt(row));
   }
 
   edges(): GraphEdge[] {

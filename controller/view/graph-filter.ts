@@ -1,6 +1,6 @@
 import type { ConnectionSummary, TrafficGraph } from '../graph/traffic-graph.ts';
 import { type Endpoint, namespaceOfEndpoint } from '../model/endpoint.ts';
-import type { ConnectionState } from './graph-shape.ts';
+import { type ConnectionState, connectionStates } from './graph-shape.ts';
 
 /** What the caller wants to see; each part that is absent leaves nothing out. */
 export interface GraphFilter {
@@ -14,7 +14,8 @@ export interface GraphFilter {
   readonly untilMs?: number;
 }
 
-type Wanted = (row: number, summary: ConnectionSummary, state: ConnectionState) => boolean;
+/** `state`: its number in `connectionStates`. */
+type Wanted = (row: number, summary: ConnectionSummary, state: number) => boolean;
 
 /** Whether a connection is wanted; ends are remembered, so that each is looked at once. */
 export function connectionFilter(graph: TrafficGraph, filter: GraphFilter): Wanted {
@@ -23,7 +24,7 @@ export function connectionFilter(graph: TrafficGraph, filter: GraphFilter): Want
   const timed = sinceMs > 0 || untilMs !== Number.POSITIVE_INFINITY;
   return (row, { from, to, protocol, firstMs, lastMs }, state) => {
     if (protocols && !protocols.has(protocol)) return false;
-    if (states && !states.has(state)) return false;
+    if (states && !states.has(connectionStates[state] as ConnectionState)) return false;
     if (fits && !fits(from, to)) return false;
     if (!timed) return true;
     if (lastMs < sinceMs || firstMs > untilMs) return false;

@@ -5,7 +5,8 @@ import { connectionFilter, type GraphFilter } from './graph-filter.ts';
 import { nodeOf, type NodeScope } from './graph-nodes.ts';
 import type { NodeKind } from './graph-shape.ts';
 import { PairTable } from './pair-table.ts';
-import { type GraphWorld, hiddenNumber, NodeNumbers } from './graph-view.ts';
+import type { GraphWorld } from './graph-view.ts';
+import { hiddenNumber, NodeNumbers } from './node-numbers.ts';
 
 /** The same graph as `graphView`, for drawings in other formats; without what only a proposal grants. */
 export function graphPicture(world: GraphWorld, scope: NodeScope, filter: GraphFilter): GraphPicture {
@@ -18,7 +19,7 @@ export function graphPicture(world: GraphWorld, scope: NodeScope, filter: GraphF
     const ends = graph.endsAt(row);
     const [from, to] = [numbers.of(ends.from), numbers.of(ends.to)];
     if (from === hiddenNumber && to === hiddenNumber) continue;
-    if (!wanted(row, graph.summaryAt(row), states.stateAt(row))) continue;
+    if (!wanted(row, graph.summaryAt(row), states.indexAt(row))) continue;
     (connections[pairs.open(from, to)] ??= []).push(graph.connectionAt(row));
   }
   const edges = connections.map((some, i): PictureEdge => {

@@ -8,7 +8,8 @@ import { graphPicture } from '../../../view/graph-picture.ts';
 import { connectionStates, type GraphLevel, graphLevels } from '../../../view/graph-shape.ts';
 import type { NodeScope } from '../../../view/graph-nodes.ts';
 import type { GraphFilter } from '../../../view/graph-filter.ts';
-import { connectionsBetween, graphText, matchingNodes } from '../../../view/graph-view.ts';
+import { graphText } from '../../../view/graph-text.ts';
+import { connectionsBetween, matchingNodes } from '../../../view/graph-view.ts';
 import { ApiProblem } from './api-problem.ts';
 import type { SeenTraffic } from './api-source.ts';
 import { connectionPageSchema, graphViewSchema, searchSchema } from './graph-schemas.ts';
@@ -66,7 +67,8 @@ export function graphRoutes(positionOf: (sightKey: string) => string): readonly 
             const type = graphFormats[format];
             const world = seen.world();
             if (format === 'json') {
-              return { type, text: graphText(world, scope, filter, positionOf(request.sight.key)) };
+              const position = positionOf(request.sight.key);
+              return { type, text: (room) => graphText(world, scope, filter, position, room) };
             }
             const picture = graphPicture(world, scope, filter);
             switch (format) {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { TextRoom } from '../../../view/text-room.ts';
 import type { ApiSource } from './api-source.ts';
 import type { Caller, Sight } from './gate.ts';
 
@@ -16,11 +17,14 @@ export interface ApiRequest {
 export type QueryShape = Readonly<Record<string, z.ZodType>>;
 export type QueryOf<Shape extends QueryShape> = { readonly [Name in keyof Shape]: z.output<Shape[Name]> };
 
+/** Writes a text into a room step by step; between steps the room may be emptied, and others may have their turn. */
+export type Written = (room: TextRoom) => Iterable<void>;
+
 /** An answer that is made only when the caller does not have it already. */
 export interface Lazily {
   /** Says all that the answer depends on. */
   readonly mark: string;
-  readonly make: () => { readonly type: string; readonly text: string | Iterable<string> };
+  readonly make: () => { readonly type: string; readonly text: string | Iterable<string> | Written };
 }
 
 export interface ApiRoute {
