@@ -57,7 +57,8 @@ function changedSince({ proposal, decision, digest }: DecisionRequest, fresh: Po
   const name = proposalName(proposal);
   if (fresh === undefined) return problem('ProposalChanged', `${name} is gone`);
   const now = decidedDigest(fresh, decision);
-  if (now === digest) return isCurrent(fresh) ? undefined : notYetProved(fresh);
+  const isProved = decision === 'Rollback' || decision === 'Retire' || isCurrent(fresh);
+  if (now === digest) return isProved ? undefined : notYetProved(fresh);
   const message = `${name} was ${shortDigest(digest)} when it was shown, and is ${shortDigest(now)} now`;
   return problem('ProposalChanged', message);
 }
@@ -145,7 +146,7 @@ function judged(
   if (missing > 0) {
     return { settled: true, result: 'counted', message: `it counts; ${counted(missing, 'more approver')} needed` };
   }
-  if (effective.mode !== 'enforce' && effective.mode !== 'unknown') {
+  if (decision === 'Approve' && effective.mode !== 'enforce' && effective.mode !== 'unknown') {
     const message = `it counts; nothing is applied while the mode of the namespace is ${effective.mode} (${effective.origin})`;
     return { settled: true, result: 'counted', message };
   }

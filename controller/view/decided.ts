@@ -20,6 +20,13 @@ export function inForce({ enforced }: ProposalStatus): Revision | undefined {
   return enforced?.policies === '' ? undefined : enforced;
 }
 
+/** What a rollback brings back; `unknown`: its history was lost with a proposal that somebody deleted. */
+export function formerPolicies(status: ProposalStatus): Revision | 'none' | 'unknown' {
+  const [former] = status.revisions;
+  if (former !== undefined) return former.policies === '' ? 'none' : former;
+  return (inForce(status)?.revision ?? 0) > 1 ? 'unknown' : 'none';
+}
+
 /** False while the controller has not yet looked at the text as it stands in the spec. */
 export function isCurrent({ metadata, status }: PolicyProposal): boolean {
   return metadata.generation === undefined || status?.observedGeneration === metadata.generation;

@@ -1,7 +1,7 @@
 import type { Decision } from '../model/policy-approval.ts';
 import type { PolicyProposal, ProposalStatus } from '../model/policy-proposal.ts';
 import { type Problem, problem } from '../model/problem.ts';
-import { decidedDigest, inForce, isCurrent, notYetProved, shortDigest } from './decided.ts';
+import { decidedDigest, formerPolicies, inForce, isCurrent, notYetProved, shortDigest } from './decided.ts';
 import type { EffectiveProfile } from './effective-profile.ts';
 import { proposalName } from './proposal-names.ts';
 
@@ -21,7 +21,9 @@ export function whyNot(proposal: PolicyProposal, decision: Decision, terms: Deci
   const impossible = (message: string) => problem('DecisionImpossible', `${name} ${message}`);
   const { status } = proposal;
   if (status === undefined) return impossible('has not been proved yet: the controller has not looked at it');
-  if (!isCurrent(proposal)) return notYetProved(proposal);
+  const isTakingBack = decision === 'Rollback' || decision === 'Retire';
+  // what is in force is as it is, whatever text waits for its proof
+  if (!isTakingBack && !isCurrent(proposal)) return notYetProved(proposal);
   const message = obstacle(status, decision, terms);
   if (message !== undefined) return impossible(message);
   const { pinned, onlyClaims = false, effective } = terms;
@@ -31,7 +33,6 @@ export function whyNot(proposal: PolicyProposal, decision: Decision, terms: Deci
   }
   const [fault] = effective?.problems ?? [];
   // what is in force can be taken back also where a namespace is only observed; by a claim only if the profile can be read
-  const isTakingBack = decision === 'Rollback' || decision === 'Retire';
   if (fault !== undefined && (onlyClaims || !isTakingBack))
     return { ...fault, message: `${name} can only be observed: ${fault.message}` };
   if (onlyClaims && effective?.profile.approvals.identity === 'stamped') {
@@ -41,6 +42,8 @@ export function whyNot(proposal: PolicyProposal, decision: Decision, terms: Deci
   }
   return undefined;
 }
+
+const noneInForce = 'has no policy of nanoseg in force';
 
 function obstacle(status: ProposalStatus, decision: Decision, { learning = false }: DecisionTerms): string | undefined {
   const current = inForce(status);
@@ -57,7 +60,11 @@ function obstacle(status: ProposalStatus, decision: Decision, { learning = false
     case 'Reject':
       return current?.digest === status.digest ? 'is in force: nanoseg rollback takes it back' : undefined;
     case 'Rollback':
+      if (current === undefined) return noneInForce;
+      return formerPolicies(status) === 'unknown'
+        ? `cannot be rolled back: what was before revision ${current.revision} is not known, and nanoseg retire removes it`
+        : undefined;
     case 'Retire':
-      return current === undefined ? 'has no policy of nanoseg in force' : undefined;
+      return current === undefined ? noneInForce : undefined;
   }
 }

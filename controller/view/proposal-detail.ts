@@ -7,7 +7,7 @@ import { inForce } from './decided.ts';
 import type { DecisionChanges } from './decision-changes.ts';
 import { lineDiff } from './line-diff.ts';
 import { groupedItems, itemLine } from './listed-items.ts';
-import type { CountedWords, DecisionPossibility, ProposalDetail, RevisionView } from './proposal-shape.ts';
+import type { CountedWords, DecisionPossibility, EffectWords, ProposalDetail, RevisionView } from './proposal-shape.ts';
 import { proposalSummary } from './proposal-summary.ts';
 
 /** Longer lists are cut, and counted. */
@@ -26,7 +26,6 @@ export interface DetailFacts {
 export function proposalDetail(proposal: PolicyProposal, facts: DetailFacts): ProposalDetail {
   const { spec, status } = proposal;
   const current = status && inForce(status);
-  const { opens, denies, uncertain, incomplete } = facts.changes;
   return {
     ...proposalSummary(proposal),
     policies: spec.policies,
@@ -36,18 +35,18 @@ export function proposalDetail(proposal: PolicyProposal, facts: DetailFacts): Pr
       to: 'proposed',
       text: lineDiff(current?.policies ?? '', spec.policies),
     },
-    effect: {
-      opens: opens.slice(0, listed),
-      denies: denies.slice(0, listed),
-      uncertain: uncertain.slice(0, listed),
-      incomplete: incomplete ?? null,
-    },
+    effect: effectWords(facts.changes),
     inForce: current ? revisionView(current) : null,
     evidence: { count: spec.evidence.length, items: spec.evidence.slice(0, listed).map(connectionIdWords) },
     ...(status === undefined ? noStatus : statusParts(status)),
     warnings: facts.warnings,
     mode: facts.mode,
-    decisions: { approve: possibility(facts, 'Approve'), reject: possibility(facts, 'Reject') },
+    decisions: {
+      approve: possibility(facts.obstacle('Approve')),
+      reject: possibility(facts.obstacle('Reject')),
+      rollback: possibility(facts.obstacle('Rollback')),
+      retire: possibility(facts.obstacle('Retire')),
+    },
   };
 }
 
@@ -93,11 +92,19 @@ function inWords({ count, items }: CountedItems): CountedWords {
   return { count, items: groupedItems(items) };
 }
 
-function revisionView({ revision, digest, appliedAt, approvedBy, policies }: Revision): RevisionView {
+export function revisionView({ revision, digest, appliedAt, approvedBy, policies }: Revision): RevisionView {
   return { revision, digest, appliedAt, approvedBy, policies };
 }
 
-function possibility({ obstacle }: DetailFacts, decision: Decision): DecisionPossibility {
-  const found = obstacle(decision);
-  return { possible: found === undefined, because: found?.message ?? null };
+export function possibility(obstacle: Problem | undefined): DecisionPossibility {
+  return { possible: obstacle === undefined, because: obstacle?.message ?? null };
+}
+
+export function effectWords({ opens, denies, uncertain, incomplete }: DecisionChanges): EffectWords {
+  return {
+    opens: opens.slice(0, listed),
+    denies: denies.slice(0, listed),
+    uncertain: uncertain.slice(0, listed),
+    incomplete: incomplete ?? null,
+  };
 }

@@ -1,3 +1,4 @@
+import type { Decision } from '../model/policy-approval.ts';
 import type {
   ApproverIdentity,
   Condition,
@@ -50,16 +51,10 @@ export interface ProposalDetail extends ProposalSummary {
   readonly policies: string;
   /** What they mean, a line for each rule. */
   readonly rulesInWords: readonly string[];
-  /** Against what is in force; `text` is a unified diff without a head, empty where nothing differs. */
-  readonly diff: { readonly from: string; readonly to: string; readonly text: string };
+  /** Against what is in force. */
+  readonly diff: TextDiff;
   /** How who may talk changes with an approval. */
-  readonly effect: {
-    readonly opens: readonly string[];
-    readonly denies: readonly string[];
-    readonly uncertain: readonly string[];
-    /** Why this is not all of it; null: it is. */
-    readonly incomplete: string | null;
-  };
+  readonly effect: EffectWords;
   readonly inForce: RevisionView | null;
   /** Newest first. */
   readonly revisions: readonly RevisionView[];
@@ -92,11 +87,48 @@ export interface ProposalDetail extends ProposalSummary {
   /** What to know before saying yes. */
   readonly warnings: readonly string[];
   readonly mode: Mode | 'exempt' | 'unknown';
-  /** What the caller may do with it: undefined reason means it is possible. */
-  readonly decisions: {
-    readonly approve: DecisionPossibility;
-    readonly reject: DecisionPossibility;
-  };
+  /** What the caller may do with it. */
+  readonly decisions: Readonly<Record<DecisionPath, DecisionPossibility>>;
+}
+
+/** The last part of the path of a decision. */
+export type DecisionPath = 'approve' | 'reject' | TakingBackPath;
+export type TakingBackPath = 'rollback' | 'retire';
+
+/** `text`: a unified diff without a head, empty where nothing differs. */
+export interface TextDiff {
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
+}
+
+/** How who may talk changes, in lines; the first 500 of each. */
+export interface EffectWords {
+  readonly opens: readonly string[];
+  readonly denies: readonly string[];
+  readonly uncertain: readonly string[];
+  /** Why this is not all of it; null: it is. */
+  readonly incomplete: string | null;
+}
+
+/** GET …/rollback and …/retire: what would come of it. */
+export interface TakingBack extends DecisionPossibility {
+  readonly namespace: string;
+  readonly name: string;
+  readonly title: string;
+  readonly decision: 'Rollback' | 'Retire';
+  /** Of what is in force, which is what the decision is about; null: nothing is. */
+  readonly digest: string | null;
+  readonly inForce: RevisionView | null;
+  /** Null: no policy of nanoseg. */
+  readonly comesBack: RevisionView | null;
+  /** Of what comes back. */
+  readonly rulesInWords: readonly string[];
+  readonly diff: TextDiff;
+  readonly effect: EffectWords;
+  readonly warnings: readonly string[];
+  /** Who has decided the same about it, and how many have to. */
+  readonly approvals: { readonly given: readonly string[]; readonly required: number };
 }
 
 /** `because`: why not, in one sentence; null where it is possible. */
@@ -143,21 +175,21 @@ export interface EffectEdge {
 
 export type Reach = 'allowed' | 'denied' | 'unknown';
 
-/** POST …/approve and …/reject. */
+/** POST …/approve, …/reject, …/rollback and …/retire. */
 export interface DecisionInput {
-  /** Of what was shown: another one since then is a conflict. */
+  /** Of what was shown, which is what is in force where that is taken back: another one since then is a conflict. */
   readonly digest: string;
   readonly reason?: string;
   /** ISO 8601. */
   readonly expiresAt?: string;
-  /** Approve although not enough was seen. */
+  /** Of an approval alone: although not enough was seen. */
   readonly learning?: boolean;
 }
 
 export interface DecisionAnswer {
   /** Name of the PolicyApproval. */
   readonly approval: string;
-  readonly decision: 'Approve' | 'Reject';
+  readonly decision: Decision;
   readonly digest: string;
   /**
    * `done`: what was asked for is so. `counted`: it counts, and something else is missing (approvers, the mode, the next

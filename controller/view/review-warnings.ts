@@ -35,9 +35,10 @@ export function reviewWarnings({ decision, effective, proposal, changes }: Revie
     if (changes.opens.length > 0 || changes.incomplete !== undefined) found.push('this opens the network');
     if (changes.denies.length > 0) found.push('this denies what passes now, as other policies stay in force');
   }
-  if (decision !== 'Reject' && effective.mode === 'unknown') {
+  // what is in force can be taken back in every mode
+  if (decision === 'Approve' && effective.mode === 'unknown') {
     found.push('whether it is applied at once is not known: you may not read the mode in the profile of the cluster');
-  } else if (decision !== 'Reject' && effective.mode !== 'enforce') {
+  } else if (decision === 'Approve' && effective.mode !== 'enforce') {
     const { namespace } = proposal.metadata;
     found.push(`nothing will be applied yet: the mode of ${namespace} is ${effective.mode} (${effective.origin})`);
   }

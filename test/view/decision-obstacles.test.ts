@@ -16,3 +16,25 @@ test('under a profile that cannot be used nothing is approved, and what is in fo
     t.is(whyNot(proposal, decision, { effective, onlyClaims: true })?.code, 'ProfileInvalid');
   }
 });
+
+test('what is in force can be taken back while an edited text waits for its proof', (t) => {
+  const proposal = proposalOf('shop', 'cart', {
+    enforced: revisionOf(1, digestOf('e'), policyText('shop', 'cart', 'web')),
+  });
+  const edited = { ...proposal, metadata: { ...proposal.metadata, generation: 2 } };
+  t.is(whyNot(edited, 'Approve', {})?.code, 'ProposalChanged');
+  t.is(whyNot(edited, 'Rollback', {}), undefined);
+  t.is(whyNot(edited, 'Retire', {}), undefined);
+});
+
+test('where it is not known what was before, nothing can be brought back, and what is in force can be removed', (t) => {
+  const enforced = revisionOf(3, digestOf('e'), policyText('shop', 'cart', 'web'));
+  const proposal = proposalOf('shop', 'cart', { enforced, revisions: [] });
+  t.regex(
+    whyNot(proposal, 'Rollback', {})?.message ?? '',
+    /what was before revision 3 is not known, and nanoseg retire/,
+  );
+  t.is(whyNot(proposal, 'Retire', {}), undefined);
+  const former = revisionOf(2, digestOf('d'), policyText('shop', 'cart', 'db'));
+  t.is(whyNot({ ...proposal, status: { ...proposal.status, revisions: [former] } }, 'Rollback', {}), undefined);
+});

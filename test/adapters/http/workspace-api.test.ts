@@ -119,7 +119,7 @@ test.serial('whatever the API answers is documented', async (t) => {
   ]) {
     t.true(documented.delete(`/api/v1/${path}`), path);
   }
-  for (const path of ['', '/effect', '/approve', '/reject']) {
+  for (const path of ['', '/effect', '/approve', '/reject', '/rollback', '/retire']) {
     t.true(documented.delete(`/api/v1/proposals/{namespace}/{name}${path}`), path);
   }
   for (const path of ['/openapi.json', '/healthz', '/readyz', '/metrics']) t.true(documented.delete(path), path);
@@ -246,4 +246,47 @@ test.serial('what was denied under a policy in force is a deviation, told and li
   t.true(json.items.some(({ words }: { words: string }) => words === data.words));
   const { json: graph } = await ask(api('/graph?level=workload&state=denied'));
   t.true(graph.edges.some(({ target }: { target: string }) => target === 'workload:shop/Deployment/mail'));
+});
+
+test.serial('what is in force is taken back as it was shown: first to what was before, then for good', async (t) => {
+  const approve = async () => {
+    const reply = await post(api('/proposals/shop/deployment-db/approve'), { digest: (await detail('db')).digest });
+    t.is(reply.status, 201, reply.text);
+    return shop.inState('db', 'Enforced');
+  };
+  const inForce = await approve();
+  const digest = inForce.status.enforced?.digest ?? '';
+  const { json: rollback } = await ask(api('/proposals/shop/deployment-db/rollback'));
+  t.like(rollback, { possible: true, because: null, digest, comesBack: null, decision: 'Rollback' });
+  t.is(rollback.inForce.revision, 1);
+  t.regex(rollback.diff.text, /^@@ -1,\d+ \+0,0 @@\n-/);
+  t.deepEqual([rollback.diff.from, rollback.diff.to], ['in force, revision 1', 'no policy of nanoseg']);
+  t.true(rollback.effect.opens.length > 0);
+  t.true(rollback.warnings.includes('this opens the network'));
+  t.deepEqual(rollback.approvals, { given: [], required: 1 });
+
+  const url = api('/proposals/shop/deployment-db/rollback');
+  const stale = await post(url, { digest: `sha256:${'0'.repeat(64)}` });
+  t.deepEqual([stale.status, stale.json.code], [409, 'ProposalChanged']);
+  t.is((await post(url, { digest, learning: true })).status, 400);
+  const reply = await post(url, { digest, reason: 'db is slow' });
+  t.is(reply.status, 201, reply.text);
+  t.true(decisionAnswerSchema.safeParse(reply.json).success);
+  const back = await shop.inState('db', 'RolledBack');
+  t.regex(back.status.message, /^taken back to the state without a policy by .*db is slow$/);
+  const again = await post(url, { digest });
+  t.deepEqual([again.status, again.json.code], [409, 'DecisionImpossible']);
+  t.like((await ask(url)).json, { possible: false, digest: null, inForce: null });
+
+  await approve();
+  const { json: retire } = await world.eventually('the API knows what is in force again', async () => {
+    const found = await ask(api('/proposals/shop/deployment-db/retire'));
+    return found.json.possible === true ? found : undefined;
+  });
+  t.deepEqual(retire.rulesInWords, []);
+  const retired = await post(api('/proposals/shop/deployment-db/retire'), { digest: retire.digest, reason: 'moved' });
+  t.like(retired.json, { decision: 'Retire', result: 'done' }, retired.text);
+  const { status } = await shop.inState('db', 'RolledBack');
+  t.is(status.enforced, undefined);
+  t.is(await shop.policy('nanoseg-db'), undefined);
 });

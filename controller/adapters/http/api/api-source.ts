@@ -1,5 +1,6 @@
 import type { TrafficGraph } from '../../../graph/traffic-graph.ts';
 import type { ClusterIndex } from '../../../policy/evaluate/cluster-index.ts';
+import type { Decision } from '../../../model/policy-approval.ts';
 import type { Profile } from '../../../model/profile.ts';
 import type { ProofWorld } from '../../../policy/proof-world.ts';
 import type { ClusterView } from '../../../ports.ts';
@@ -21,7 +22,7 @@ export interface SeenTraffic {
 /** A decision that the caller wants written down. */
 export interface WantedDecision {
   readonly proposal: PolicyProposal;
-  readonly decision: 'Approve' | 'Reject';
+  readonly decision: Decision;
   readonly input: DecisionInput;
   readonly caller: Caller;
   readonly token: string | undefined;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { decisions } from '../../../model/policy-approval.ts';
 import { conditionTypes } from '../../../model/policy-proposal.ts';
 import type { ListPage } from '../../../view/api-shape.ts';
 import type {
@@ -7,6 +8,7 @@ import type {
   ProposalDetail,
   ProposalEffect,
   ProposalSummary,
+  TakingBack,
 } from '../../../view/proposal-shape.ts';
 import { digestText, schemaOf } from '../../resources/resource-fields.ts';
 import { pageOf, proposalState, timeText } from './graph-schemas.ts';
@@ -53,9 +55,18 @@ const revision = z.strictObject({
   approvedBy: z.array(z.string()),
   policies: z.string(),
 });
-const possibility = z.strictObject({
-  possible: z.boolean(),
-  because: z.string().nullable().describe('Why not, in a sentence.'),
+const possibleParts = { possible: z.boolean(), because: z.string().nullable().describe('Why not, in a sentence.') };
+const possibility = z.strictObject(possibleParts);
+const textDiff = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  text: z.string().describe('Unified diff without a head; empty where nothing differs.'),
+});
+const effectWords = z.strictObject({
+  opens: z.array(z.string()),
+  denies: z.array(z.string()),
+  uncertain: z.array(z.string()),
+  incomplete: z.string().nullable().describe('Why this is not all of it.'),
 });
 
 export const proposalDetailSchema = schemaOf<ProposalDetail>()(
@@ -63,17 +74,8 @@ export const proposalDetailSchema = schemaOf<ProposalDetail>()(
     ...summary,
     policies: z.string().describe('The NetworkPolicies in YAML.'),
     rulesInWords: z.array(z.string()),
-    diff: z.strictObject({
-      from: z.string(),
-      to: z.string(),
-      text: z.string().describe('Unified diff without a head; empty where nothing differs.'),
-    }),
-    effect: z.strictObject({
-      opens: z.array(z.string()),
-      denies: z.array(z.string()),
-      uncertain: z.array(z.string()),
-      incomplete: z.string().nullable().describe('Why this is not all of it.'),
-    }),
+    diff: textDiff,
+    effect: effectWords,
     inForce: revision.nullable(),
     revisions: z.array(revision).describe('Newest first.'),
     evidence: countedWords,
@@ -111,7 +113,33 @@ export const proposalDetailSchema = schemaOf<ProposalDetail>()(
     ),
     warnings: z.array(z.string()).describe('What to know before saying yes.'),
     mode: z.enum(['observe', 'propose', 'enforce', 'exempt', 'unknown']),
-    decisions: z.strictObject({ approve: possibility, reject: possibility }),
+    decisions: z.strictObject({
+      approve: possibility,
+      reject: possibility,
+      rollback: possibility,
+      retire: possibility,
+    }),
+  }),
+);
+
+export const takingBackSchema = schemaOf<TakingBack>()(
+  z.strictObject({
+    ...possibleParts,
+    namespace: z.string(),
+    name: z.string(),
+    title: z.string(),
+    decision: z.enum(['Rollback', 'Retire']),
+    digest: z.string().nullable().describe('Of what is in force: the decision is about it.'),
+    inForce: revision.nullable(),
+    comesBack: revision.nullable().describe('Null: no policy of nanoseg.'),
+    rulesInWords: z.array(z.string()).describe('Of what comes back.'),
+    diff: textDiff,
+    effect: effectWords,
+    warnings: z.array(z.string()).describe('What to know before saying yes.'),
+    approvals: z.strictObject({
+      given: z.array(z.string()).describe('Who has decided the same about it.'),
+      required: count,
+    }),
   }),
 );
 
@@ -136,19 +164,25 @@ export const proposalEffectSchema = schemaOf<ProposalEffect>()(
   }),
 );
 
-export const decisionInputSchema = schemaOf<DecisionInput>()(
+const decisionInput = {
+  digest: digestText.describe(
+    'Of what was shown, which is what is in force where that is taken back: else a conflict.',
+  ),
+  reason: z.string().min(1).max(4096).exactOptional().describe('Why, for the audit log.'),
+  expiresAt: timeText.exactOptional().describe('It counts for nothing from then on.'),
+};
+export const decisionInputSchema = schemaOf<Omit<DecisionInput, 'learning'>>()(z.strictObject(decisionInput));
+export const approvalInputSchema = schemaOf<DecisionInput>()(
   z.strictObject({
-    digest: digestText.describe('Of what was shown: another one since then is a conflict.'),
-    reason: z.string().min(1).max(4096).exactOptional().describe('Why, for the audit log.'),
-    expiresAt: timeText.exactOptional().describe('It counts for nothing from then on.'),
-    learning: z.boolean().exactOptional().describe('Approve although not enough was seen.'),
+    ...decisionInput,
+    learning: z.boolean().exactOptional().describe('Although not enough was seen.'),
   }),
 );
 
 export const decisionAnswerSchema = schemaOf<DecisionAnswer>()(
   z.strictObject({
     approval: z.string().describe('Name of the PolicyApproval.'),
-    decision: z.enum(['Approve', 'Reject']),
+    decision: z.enum(decisions),
     digest: z.string(),
     result: z.enum(['done', 'counted', 'ignored', 'unanswered']),
     message: z.string(),
