@@ -10,8 +10,8 @@ type Wanted = Partial<RedisStoreOptions> & Omit<RedisLinkOptions, 'address'>;
 
 /** A store at that address, as a controller opens it. */
 export async function openStore(url: string, wanted: Wanted = {}): Promise<RedisConnectionStore> {
-  const { user, password, ca, answerMs, sentinelPassword, ...options } = wanted;
-  const access = Object.entries({ user, password, ca, answerMs, sentinelPassword }).filter(
+  const { user, password, ca, answerMs, sentinelPassword, credentialsAgain, ...options } = wanted;
+  const access = Object.entries({ user, password, ca, answerMs, sentinelPassword, credentialsAgain }).filter(
     ([, value]) => value !== undefined,
   );
   const address = redisAddress(url);

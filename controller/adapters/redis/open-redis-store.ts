@@ -15,7 +15,7 @@ export interface OpenRedisStore {
   readonly clock: Clock;
 }
 
-/** Connects, and takes the right to write. Files are read at this moment. Rejects with RedisStoreError. */
+/** Connects, and takes the right to write. Rejects with RedisStoreError. */
 export async function openRedisStore({ config, name, who, clock }: OpenRedisStore): Promise<RedisConnectionStore> {
   const { retentionMs } = config;
   const link = await openRedisLink(config);

@@ -1,108 +1,116 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { RedisStoreError } from './redis-store-error.ts';
+import { isDeepStrictEqual } from 'node:util';
 import { problem } from '../../model/problem.ts';
 import type { RedisAddress } from './redis-address.ts';
+import { type RedisCredentials, redisClient, type RedisClient } from './redis-client.ts';
 import { redisFailure } from './redis-failure.ts';
 import type { RedisScript } from './redis-script.ts';
+import { RedisStoreError } from './redis-store-error.ts';
 
-export interface RedisLinkOptions {
+export interface RedisLinkOptions extends RedisCredentials {
   readonly address: RedisAddress;
-  readonly user?: string;
-  readonly password?: string;
-  /** Of the Sentinels, where they want one. */
-  readonly sentinelPassword?: string;
-  /** PEM: the authority of the servers' certificates. @default those that Node trusts */
-  readonly ca?: string;
-  /** A request that is not answered within this has failed. @default 20000 */
+  /** Asked when a server refuses what we have: a file may say something else by now. @default nothing else is known */
+  readonly credentialsAgain?: () => Promise<RedisCredentials>;
+  /** A request that is not answered within this has failed, and the connection with it. @default 20000 */
   readonly answerMs?: number;
 }
 
 type Argument = string | number | Buffer;
 
-const connectMs = 5_000;
-/** A request fails after so many connections in vain; who asks tries again later. */
-const retries = 2;
+/** A client, and why it fares badly, which requests that fail of it do not say. */
+interface Connection {
+  readonly client: RedisClient;
+  fault: Error | undefined;
+  /** What one of the nodes or Sentinels said, which tells more. */
+  nodeFault: Error | undefined;
+}
 
 /**
- * One connection to where the evidence is, made anew whenever it breaks. Every method rejects with RedisStoreError.
+ * One connection to where the evidence is, made anew whenever it breaks. A request may reach the server twice, when the
+ * connection broke before its answer came. Every method rejects with RedisStoreError.
  */
 export class RedisLink {
-  /** For people; without user and password. */
-  readonly name: string;
-  readonly #client: Redis | Cluster;
+  readonly #address: RedisAddress;
   readonly #answerMs: number;
-  /** Why the connection was lost, which requests that fail of it do not say; of a cluster, what one of its nodes said. */
-  #lastFault: Error | undefined;
-  #nodeFault: Error | undefined;
+  readonly #credentialsAgain: (() => Promise<RedisCredentials>) | undefined;
+  #credentials: RedisCredentials;
+  #connection: Connection;
+  #closed = false;
 
-  private constructor(client: Redis | Cluster, name: string, answerMs: number) {
-    this.#client = client;
-    this.name = name;
+  private constructor({ address, answerMs = 20_000, credentialsAgain, ...credentials }: RedisLinkOptions) {
+    this.#address = address;
     this.#answerMs = answerMs;
-    client.on('error', (error: Error) => (this.#lastFault = error));
-    client.on('node error', (error: Error) => (this.#nodeFault = error));
-    client.on('ready', () => ([this.#lastFault, this.#nodeFault] = [undefined, undefined]));
+    this.#credentialsAgain = credentialsAgain;
+    this.#credentials = credentials;
+    this.#connection = connectionOf(redisClient(address, credentials));
   }
 
   /** Connects; rejects when nobody answers, or not as we need it. */
-  static async open({ address, answerMs = 20_000, ...access }: RedisLinkOptions): Promise<RedisLink> {
-    const link = new RedisLink(clientOf(address, access), address.name, answerMs);
+  static async open(options: RedisLinkOptions): Promise<RedisLink> {
+    const link = new RedisLink(options);
     try {
-      await link.#asked(() => link.#client.connect());
-      await link.#asked(() => link.#client.ping());
+      await link.#asked((client) => client.connect());
+      await link.#asked((client) => client.ping());
+      // a database that is not there would be another one
+      const { db } = options.address;
+      if (db !== 0) await link.#asked((client) => client.call('SELECT', db));
       return link;
     } catch (error) {
-      link.#client.disconnect();
+      link.close();
       throw error;
     }
   }
 
+  /** For people; without user and password. */
+  get name(): string {
+    return this.#address.name;
+  }
+
   /** The script is sent only where the server does not have it (any more). */
   run(script: RedisScript, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    return this.#asked(async () => {
+    return this.#asked(async (client) => {
       try {
-        return await this.#client.evalsha(script.sha, keys.length, ...keys, ...args);
+        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
       } catch (error) {
         if (!isMissingScript(error)) throw error;
-        return await this.#client.eval(script.text, keys.length, ...keys, ...args);
+        return await client.eval(script.text, keys.length, ...keys, ...args);
       }
     });
   }
 
   /** The same, with texts of the answer as bytes. */
   runBuffer(script: RedisScript, keys: readonly string[]): Promise<unknown> {
-    return this.#asked(async () => {
+    return this.#asked(async (client) => {
       try {
-        return await this.#client.callBuffer('EVALSHA', script.sha, keys.length, ...keys);
+        return await client.callBuffer('EVALSHA', script.sha, keys.length, ...keys);
       } catch (error) {
         if (!isMissingScript(error)) throw error;
-        return await this.#client.callBuffer('EVAL', script.text, keys.length, ...keys);
+        return await client.callBuffer('EVAL', script.text, keys.length, ...keys);
       }
     });
   }
 
   fields(key: string): Promise<Readonly<Record<string, string>>> {
-    return this.#asked(() => this.#client.hgetall(key));
+    return this.#asked((client) => client.hgetall(key));
   }
 
   fieldValues(key: string, fields: readonly string[]): Promise<readonly (string | null)[]> {
-    return this.#asked(() => this.#client.hmget(key, ...fields));
+    return this.#asked((client) => client.hmget(key, ...fields));
   }
 
   /** Some fields and values of a hash in turn, and where to go on; `0` at the end. */
   scan(key: string, cursor: string, count: number): Promise<[string, string[]]> {
-    return this.#asked(() => this.#client.hscan(key, cursor, 'COUNT', count));
+    return this.#asked((client) => client.hscan(key, cursor, 'COUNT', count));
   }
 
   bytes(key: string): Promise<Buffer | null> {
-    return this.#asked(() => this.#client.getBuffer(key));
+    return this.#asked((client) => client.getBuffer(key));
   }
 
   /** What the server says of its memory, `name:value` in lines; empty for a user who may not ask. */
   memoryInfo(): Promise<string> {
-    return this.#asked(async () => {
+    return this.#asked(async (client) => {
       try {
-        return await this.#client.info('memory');
+        return await client.info('memory');
       } catch (error) {
         if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
         throw error;
@@ -111,24 +119,74 @@ export class RedisLink {
   }
 
   close(): void {
-    this.#client.disconnect();
+    this.#closed = true;
+    this.#connection.client.disconnect();
   }
 
-  async #asked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    const waiting = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      const why = this.#lastFault === undefined ? '' : ` (${this.#lastFault.message})`;
-      const message = `the server did not answer within ${this.#answerMs / 1000}s${why}`;
-      waiting.reject(new RedisStoreError(problem('EvidenceUnreachable', message, this.name), { retryable: true }));
-    }, this.#answerMs);
+  async #asked<Answer>(ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
+    const connection = this.#connection;
     try {
-      return await Promise.race([ask(), waiting.promise]);
+      return await this.#answered(connection, ask);
     } catch (error) {
-      throw redisFailure(this.name, isConnectionFault(error) ? (this.#nodeFault ?? this.#lastFault ?? error) : error);
+      const refused = error instanceof RedisStoreError && error.problem.code === 'EvidenceNotPermitted';
+      if (!refused || !(await this.#isChanged(connection))) throw error;
+      return await this.#answered(this.#connection, ask);
+    }
+  }
+
+  async #answered<Answer>(connection: Connection, ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
+    const waiting = Promise.withResolvers<never>();
+    const timer = setTimeout(() => waiting.reject(this.#unanswered(connection)), this.#answerMs);
+    try {
+      return await Promise.race([ask(connection.client), waiting.promise]);
+    } catch (error) {
+      const cause = isConnectionFault(error) ? (connection.nodeFault ?? connection.fault) : undefined;
+      throw redisFailure(this.#address, cause ?? error);
     } finally {
       clearTimeout(timer);
     }
   }
+
+  /**
+   * A server that hangs, or that is not there any more and cannot say so, keeps its connection for many minutes, and another
+   * one may have taken over long ago: who is the right one is asked anew.
+   */
+  #unanswered(connection: Connection): RedisStoreError {
+    const { client, fault, nodeFault } = connection;
+    const why = nodeFault ?? fault;
+    const seen = why?.message ?? (client.status === 'connect' ? 'it may be loading its data' : undefined);
+    const text = `the server did not answer within ${this.#answerMs / 1000}s${seen === undefined ? '' : ` (${seen})`}`;
+    connection.fault ??= new Error(text);
+    this.#replace(connection);
+    return new RedisStoreError(problem('EvidenceUnreachable', text, this.name), { retryable: true });
+  }
+
+  /** Whether there is a connection with other credentials than that one was made with. */
+  async #isChanged(connection: Connection): Promise<boolean> {
+    const credentials = await this.#credentialsAgain?.();
+    if (this.#connection !== connection) return true;
+    if (credentials === undefined || this.#closed || isDeepStrictEqual(credentials, this.#credentials)) return false;
+    this.#credentials = credentials;
+    this.#replace(connection);
+    return true;
+  }
+
+  #replace(connection: Connection): void {
+    if (this.#closed || this.#connection !== connection) return;
+    this.#connection = connectionOf(redisClient(this.#address, this.#credentials));
+    connection.client.disconnect();
+  }
+}
+
+function connectionOf(client: RedisClient): Connection {
+  const connection: Connection = { client, fault: undefined, nodeFault: undefined };
+  const nodeFault = (error: Error) => (connection.nodeFault = error);
+  client.on('error', (error: Error) => (connection.fault = error));
+  client.on('node error', nodeFault);
+  client.on('sentinelError', nodeFault);
+  client.on('refresh', () => (connection.nodeFault = undefined));
+  client.on('ready', () => ([connection.fault, connection.nodeFault] = [undefined, undefined]));
+  return connection;
 }
 
 function isMissingScript(error: unknown): boolean {
@@ -140,50 +198,8 @@ function isConnectionFault(error: unknown): boolean {
   return (
     error instanceof Error &&
     (error.name === 'MaxRetriesPerRequestError' ||
-      /^Connection is closed|startup nodes|refresh slots/.test(error.message))
+      /^Connection is closed|^Cluster is ended|startup nodes|refresh slots|sentinels are unreachable/.test(
+        error.message,
+      ))
   );
-}
-
-function clientOf(
-  address: RedisAddress,
-  { user, password, sentinelPassword, ca }: Omit<RedisLinkOptions, 'address' | 'answerMs'>,
-): Redis | Cluster {
-  const { kind, tls, hosts, master, db } = address;
-  const username = user ?? address.user;
-  const secured = tls ? { tls: ca === undefined ? {} : { ca } } : {};
-  const common = {
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...secured,
-    connectTimeout: connectMs,
-    maxRetriesPerRequest: retries,
-    connectionName: 'nanoseg',
-    // after a failover it is another server that takes writes
-    reconnectOnError: ({ message }) => message.startsWith('READONLY'),
-  } satisfies RedisOptions;
-  const retryStrategy = (times: number) => Math.min(50 * 2 ** times, 2_000);
-  switch (kind) {
-    case 'standalone':
-      return new Redis({ ...common, ...hosts[0], db, retryStrategy, lazyConnect: true });
-    case 'sentinel':
-      return new Redis({
-        ...common,
-        sentinels: [...hosts],
-        name: master,
-        db,
-        retryStrategy,
-        lazyConnect: true,
-        ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: secured.tls ?? {} }),
-        ...(sentinelPassword !== undefined && { sentinelPassword }),
-        sentinelRetryStrategy: (times) => (times > retries ? null : 100 * times),
-      });
-    case 'cluster':
-      return new Cluster([...hosts], {
-        redisOptions: common,
-        lazyConnect: true,
-        // certificates are for names, and the names of nodes are what the cluster announces
-        ...(tls && { dnsLookup: (host, done) => done(null, host) }),
-        clusterRetryStrategy: retryStrategy,
-      });
-  }
 }
