@@ -1,4 +1,5 @@
 import type { GraphDelta } from './graph/graph-delta.ts';
+import type { Growth } from './graph/growth.ts';
 import type { TrafficGraph } from './graph/traffic-graph.ts';
 import type { LiveIngest } from './live-ingest.ts';
 import { type Problem, problem } from './model/problem.ts';
@@ -27,6 +28,7 @@ export interface KeeperHealth {
 /** All that belongs together, taken at one moment. */
 interface Checkpoint {
   readonly changes: GraphDelta;
+  readonly growth: Growth | undefined;
   readonly positions: SourcePositions;
   readonly memory: IngestMemory;
   readonly saved: readonly (() => void)[];
@@ -136,29 +138,29 @@ export class EvidenceKeeper {
     this.#onHealth?.(this.health);
   }
 
-  async #write({ changes, positions, memory, saved }: Checkpoint): Promise<void> {
-    await this.#store.save(changes, positions, memory);
+  async #write({ changes, growth, positions, memory, saved }: Checkpoint): Promise<void> {
+    await this.#store.save(changes, positions, memory, growth);
     this.#pending = undefined;
     for (const tell of saved) tell();
   }
 
   #take(): Checkpoint {
-    const { delta, recent } = this.#graph.takeChanges();
+    const { delta, recent, growth } = this.#graph.takeChanges();
     const { positions, held, observed, saved } = this.#ingest.checkpoint();
     for (const [source, position] of positions) {
       if (position === undefined) this.#positions.delete(source);
       else this.#positions.set(source, position);
     }
-    return { changes: delta, positions, memory: { recent, held, observed }, saved };
+    return { changes: delta, growth, positions, memory: { recent, held, observed }, saved };
   }
 
   /** What was taken before and is saved nowhere is part of it. */
   #takeEverything(): Checkpoint {
     const waiting = this.#pending?.saved ?? [];
     const { memory, saved } = this.#take();
-    const { delta, recent } = this.#graph.takeEverything();
+    const { delta, recent, growth } = this.#graph.takeEverything();
     const positions = new Map(this.#positions);
-    return { changes: delta, positions, memory: { ...memory, recent }, saved: [...waiting, ...saved] };
+    return { changes: delta, growth, positions, memory: { ...memory, recent }, saved: [...waiting, ...saved] };
   }
 }
 

@@ -1,5 +1,7 @@
 import type { ObservedAddresses } from './attribution/attribute-flow.ts';
 import type { GraphDelta } from './graph/graph-delta.ts';
+import type { Growth } from './graph/growth.ts';
+import type { Growth } from './graph/growth.ts';
 import type { RecentKeyChunk } from './graph/recent-keys.ts';
 import type { Cluster } from './model/cluster.ts';
 import type { Flow, FlowLoss } from './model/flow.ts';
@@ -176,9 +178,9 @@ export interface ConnectionStore {
    * In one atomic step: connections, endpoints and records of nodes in `changes` replace those that were there, positions
    * move on (undefined: is forgotten), and what ingest knows beside replaces what it knew, but for `recent`, which is added.
    * A store that finds that it has lost what was saved rejects once with the problem EvidenceLost: the next save has to
-   * carry everything.
+   * carry everything. `growth`, what the changes add to what was there, is for those who follow the store, where it can be.
    */
-  save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory): Promise<void>;
+  save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory, growth?: Growth): Promise<void>;
   close(): Promise<void>;
 }
 

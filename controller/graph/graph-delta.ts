@@ -1,6 +1,7 @@
 import type { Evidence } from '../model/connection.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { FlowSourceKind } from '../model/flow.ts';
+import type { Growth } from './growth.ts';
 import type { RecentKeyChunk } from './recent-keys.ts';
 
 /**
@@ -26,6 +27,8 @@ export interface GraphChanges {
   readonly delta: GraphDelta;
   /** Connections that were remembered by port and time, so that a second report of them counts once. */
   readonly recent: readonly RecentKeyChunk[];
+  /** What was added, where it is asked for. Undefined: who follows has to read everything anew. */
+  readonly growth: Growth | undefined;
 }
 
 export interface EndpointDelta {

@@ -1,13 +1,9 @@
-import type { FlowVerdict } from '../model/flow.ts';
 import { type Problem, problem } from '../model/problem.ts';
-import type { Growth, SeenConnections } from './growth.ts';
+import { type Growth, type SeenConnections, seenVerdicts } from './growth.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 
 const format = 'nanoseg-growth';
 const version = 1;
-/** As they stand in the text, by position: only append. */
-const verdicts: readonly FlowVerdict[] = ['allowed', 'denied', 'audited', 'none'];
-
 /** Position of the connection, of the verdict, whether it was answered (-1: not known), second since 1970, connections. */
 type SeenRow = readonly [
   connection: number,
@@ -20,13 +16,12 @@ type SeenRow = readonly [
 interface Header {
   readonly format: string;
   readonly version: number;
-  readonly unlisted: number;
   readonly sightings: readonly SeenRow[];
 }
 
 /** JSON lines: one with what was seen, then the delta as `encodeSnapshot` writes it. As large as what grew is. */
-export function encodeGrowth({ delta, sightings, unlisted }: Growth): string {
-  const header: Header = { format, version, unlisted, sightings: sightings.map(encodeSeen) };
+export function encodeGrowth({ delta, sightings }: Growth): string {
+  const header: Header = { format, version, sightings: sightings.map(encodeSeen) };
   let text = `${JSON.stringify(header)}\n`;
   for (const line of encodeSnapshot(delta)) text += line;
   return text;
@@ -47,19 +42,19 @@ export function decodeGrowth(text: string): Growth | Problem {
       .split('\n'),
   );
   if ('code' in delta) return delta;
-  const { sightings, unlisted } = header as Header;
-  return { delta, sightings: sightings.map(decodeSeen), unlisted };
+  const { sightings } = header as Header;
+  return { delta, sightings: sightings.map(decodeSeen) };
 }
 
 function encodeSeen({ connection, verdict, answered, timeMs, connections }: SeenConnections): SeenRow {
   const reply = answered === undefined ? -1 : answered ? 1 : 0;
-  return [connection, verdicts.indexOf(verdict), reply, timeMs / 1000, connections];
+  return [connection, seenVerdicts.indexOf(verdict), reply, timeMs / 1000, connections];
 }
 
 function decodeSeen([connection, verdict, reply, second, connections]: SeenRow): SeenConnections {
   return {
     connection,
-    verdict: verdicts[verdict] ?? 'none',
+    verdict: seenVerdicts[verdict] ?? 'none',
     answered: reply < 0 ? undefined : reply === 1,
     timeMs: second * 1000,
     connections,

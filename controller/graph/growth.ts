@@ -8,20 +8,21 @@ export interface Growth {
    * before, in any order and grouping, it is exact.
    */
   readonly delta: GraphDelta;
-  /** What was seen since then, by connection and second. */
+  /** What was seen since then: never much more than the delta itself, because times are told less finely where it would be. */
   readonly sightings: readonly SeenConnections[];
-  /** Connections that were seen and are not in `sightings`, because there were too many of them. */
-  readonly unlisted: number;
 }
 
-/** Connections of one kind that began within one second, with the same outcome. */
+/** Connections that began at about the same time, with the same outcome. */
 export interface SeenConnections {
   /** Its position among the connections of the delta. */
   readonly connection: number;
   readonly verdict: FlowVerdict;
   readonly answered: boolean | undefined;
-  /** The beginning of the second, in ms since 1970. */
+  /** The whole second of the first of them, in ms since 1970. */
   readonly timeMs: number;
   /** As the sources count them, second reports of the same connection included. */
   readonly connections: number;
 }
+
+/** As they stand in texts and tables, by position: only append. */
+export const seenVerdicts: readonly FlowVerdict[] = ['allowed', 'denied', 'audited', 'none'];

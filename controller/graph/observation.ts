@@ -18,14 +18,26 @@ interface FlowsOfNode {
   bins: Set<number>;
   lastBin: number;
   changed: boolean;
+  /** Of the flows, those that were there when it was taken last. */
+  taken: number;
+}
+
+type LossTable = Map<FlowSourceKind, Map<string, NodeLosses>>;
+
+/** Records that changed, whole; and with what was added to them instead of their counts. */
+interface ChangedRecords {
+  readonly flows: NodeFlows[];
+  readonly losses: NodeLosses[];
+  readonly gained: { readonly flows: NodeFlows[]; readonly losses: NodeLosses[] };
 }
 
 /** Who reported flows when, and who lost some: grows with nodes and time, not with flows. */
 export class Observation {
   readonly #widths: readonly number[];
   readonly #flows = new Map<FlowSourceKind, Map<string, FlowsOfNode>>();
-  readonly #losses = new Map<FlowSourceKind, Map<string, NodeLosses>>();
-  readonly #changedLosses = new Set<NodeLosses>();
+  readonly #losses: LossTable = new Map();
+  /** What was added to those since they were taken last. */
+  readonly #gainedLosses: LossTable = new Map();
   #latest: FlowsOfNode | undefined;
 
   constructor(widths: readonly number[]) {
@@ -98,14 +110,21 @@ export class Observation {
     return sorted(this.#losses);
   }
 
-  /** The records that changed since this was asked last, whole. */
-  takeChanged(): { readonly flows: NodeFlows[]; readonly losses: NodeLosses[] } {
+  /** The records that changed since this was asked last. */
+  takeChanged(): ChangedRecords {
     const changed = sorted(this.#flows).filter((record) => record.changed);
     const flows = changed.map((record) => this.#flowsOf(record));
-    for (const record of changed) record.changed = false;
-    const losses = sorted(this.#losses).filter((loss) => this.#changedLosses.has(loss));
-    this.#changedLosses.clear();
-    return { flows, losses };
+    const gained = {
+      flows: flows.map((record, i) => ({ ...record, flows: record.flows - (changed[i]?.taken ?? 0) })),
+      losses: sorted(this.#gainedLosses),
+    };
+    for (const record of changed) {
+      record.changed = false;
+      record.taken = record.flows;
+    }
+    const losses = sorted(this.#losses).filter(({ source, node }) => this.#gainedLosses.get(source)?.has(node));
+    this.#gainedLosses.clear();
+    return { flows, losses, gained };
   }
 
   #isKnown(source: FlowSourceKind, node: string): boolean {
@@ -132,6 +151,7 @@ export class Observation {
       bins: new Set(),
       lastBin: -1,
       changed: true,
+      taken: 0,
     };
     nodes.set(node, fresh);
     return fresh;
@@ -144,21 +164,24 @@ export class Observation {
   }
 
   #addLosses(added: NodeLosses): void {
-    const nodes = this.#losses.get(added.source) ?? new Map<string, NodeLosses>();
-    this.#losses.set(added.source, nodes);
-    const known = nodes.get(added.node);
-    const sum: NodeLosses =
-      known === undefined
-        ? added
-        : {
-            ...added,
-            sampling: Math.max(known.sampling, added.sampling),
-            periods: unitedPeriods(known.periods, added.periods),
-          };
-    nodes.set(added.node, sum);
-    if (known !== undefined) this.#changedLosses.delete(known);
-    this.#changedLosses.add(sum);
+    addTo(this.#losses, added);
+    addTo(this.#gainedLosses, added);
   }
+}
+
+function addTo(table: LossTable, added: NodeLosses): void {
+  const nodes = table.get(added.source) ?? new Map<string, NodeLosses>();
+  table.set(added.source, nodes);
+  const known = nodes.get(added.node);
+  const sum: NodeLosses =
+    known === undefined
+      ? added
+      : {
+          ...added,
+          sampling: Math.max(known.sampling, added.sampling),
+          periods: unitedPeriods(known.periods, added.periods),
+        };
+  nodes.set(added.node, sum);
 }
 
 /** Beyond the limit the oldest are told as of the hour of the one after them: what is missing never looks older than it is. */

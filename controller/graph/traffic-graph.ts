@@ -10,6 +10,7 @@ import type { ChangedRows } from './changed-rows.ts';
 import { EvidenceStore } from './evidence-store.ts';
 import { column, connectionKey, doubleColumn, mix, sortableKey, splitKey } from './evidence-table.ts';
 import type { ConnectionDelta, EndpointDelta, GraphChanges, GraphDelta, ObservationWindow } from './graph-delta.ts';
+import { GrowthRecorder } from './growth-recorder.ts';
 import { Observation } from './observation.ts';
 import type { RecentKeyChunk } from './recent-keys.ts';
 import { binWidths } from './time-bins.ts';
@@ -32,6 +33,8 @@ export interface TrafficGraphOptions {
   readonly rememberedConnections?: number;
   /** Whether `takeChanges` tells of what is remembered too, for a graph that outlives the process. @default false */
   readonly saved?: boolean;
+  /** Whether `takeChanges` tells what was added too, for those who follow this graph. @default false */
+  readonly grown?: boolean;
 }
 
 export interface EndpointAttributes {
@@ -67,6 +70,7 @@ export class TrafficGraph implements ConnectionSource {
   readonly graph = new DirectedGraph<EndpointAttributes, Readonly<Record<string, never>>>();
   readonly #store: EvidenceStore;
   readonly #observation: Observation;
+  readonly #growth: GrowthRecorder | undefined;
   readonly #endpoints: KnownEndpoint[] = [];
   readonly #changedEndpoints = new Set<number>();
   readonly #positions = new Map<EndpointId, number>();
@@ -75,10 +79,11 @@ export class TrafficGraph implements ConnectionSource {
   /** Rows in canonical order; in force while there are no more rows than these. */
   #sortedRows = new Uint32Array(0);
 
-  constructor({ binMs, rememberedConnections = 1 << 18, saved = false }: TrafficGraphOptions) {
+  constructor({ binMs, rememberedConnections = 1 << 18, saved = false, grown = false }: TrafficGraphOptions) {
     this.binMs = binMs;
     this.#store = new EvidenceStore(binMs, rememberedConnections, saved);
     this.#observation = new Observation(binWidths(binMs));
+    this.#growth = grown ? new GrowthRecorder(this.#store.table) : undefined;
   }
 
   /** Another number whenever anything was counted since. */
@@ -112,6 +117,7 @@ export class TrafficGraph implements ConnectionSource {
     );
     const counted = this.#isSecondReport(sighting, node, bin) ? this.#beyondFirst(row, sighting) : sighting;
     this.#store.addSighting(row, counted, identity, who, timeMs, endMs, bin);
+    this.#growth?.observe(row, sighting, timeMs);
     if (serverDnsNames !== undefined) this.#addDnsNames(to, serverDnsNames);
   }
 
@@ -212,7 +218,7 @@ export class TrafficGraph implements ConnectionSource {
     return this.#store.changed.size;
   }
 
-  /** What changed since this was asked last. */
+  /** What changed since this was asked last, and where it is asked for, what was added. */
   takeChanges(): GraphChanges {
     const { table } = this.#store;
     const rows = this.#store.changed.take();
@@ -220,16 +226,17 @@ export class TrafficGraph implements ConnectionSource {
     for (const row of rows) touched.add(table.word(row, column.source)).add(table.word(row, column.destination));
     this.#changedEndpoints.clear();
     const order = this.#canonicalOrder([...touched]);
-    const delta = { ...this.#delta(order, this.#inOrder(rows, order.rank)), ...this.#observation.takeChanged() };
-    return { delta, recent: this.#store.takeRemembered() };
+    const sorted = this.#inOrder(rows, order.rank);
+    const { flows, losses, gained } = this.#observation.takeChanged();
+    const delta = { ...this.#delta(order, sorted), flows, losses };
+    const growth = this.#growth?.take({ ...delta, ...gained }, sorted);
+    return { delta, recent: this.#store.takeRemembered(), growth };
   }
 
-  /** All there is, as if all of it had changed since `takeChanges` was asked last. */
+  /** All there is, as if all of it had changed since `takeChanges` was asked last; who follows has to begin anew. */
   takeEverything(): GraphChanges {
-    this.#store.changed.clear();
-    this.#changedEndpoints.clear();
-    this.#observation.takeChanged();
-    return { delta: this.snapshot(), recent: this.#store.takeAllRemembered() };
+    this.#beginChanges();
+    return { delta: this.snapshot(), recent: this.#store.takeAllRemembered(), growth: undefined };
   }
 
   /**
@@ -240,9 +247,14 @@ export class TrafficGraph implements ConnectionSource {
     if (this.#endpoints.length > 0) throw new RangeError('evidence can only be restored into a new graph');
     for (const part of parts) this.merge(part);
     this.#store.remember(recent);
+    this.#beginChanges();
+  }
+
+  #beginChanges(): void {
     this.#store.changed.clear();
     this.#changedEndpoints.clear();
     this.#observation.takeChanged();
+    this.#growth?.begin();
   }
 
   *connections(): Iterable<Connection> {
