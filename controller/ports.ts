@@ -1,7 +1,6 @@
 import type { ObservedAddresses } from './attribution/attribute-flow.ts';
 import type { GraphDelta } from './graph/graph-delta.ts';
 import type { Growth } from './graph/growth.ts';
-import type { Growth } from './graph/growth.ts';
 import type { RecentKeyChunk } from './graph/recent-keys.ts';
 import type { Cluster } from './model/cluster.ts';
 import type { Flow, FlowLoss } from './model/flow.ts';
