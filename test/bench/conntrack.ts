@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { droppedOf } from '../support/conntrack-world.ts';
 import { NetworkNode } from '../support/network-node.ts';
 import type { Bench, Figure } from './measure.ts';
 
@@ -92,7 +92,7 @@ class Contestant {
     const paused = this.#heard((message) => (message.paused ? message : undefined));
     this.#tell({ read: false });
     const { lost: told } = await paused;
-    return { told, dropped: await kernelDrops(this.#child.pid ?? 0) };
+    return { told, dropped: await droppedOf(this.#child.pid ?? 0) };
   }
 
   async stop(): Promise<void> {
@@ -117,14 +117,6 @@ class Contestant {
       this.#child.on('message', listen).once('exit', ended);
     });
   }
-}
-
-/** Of the socket that listens to connection tracking (protocol 12, groups 7) in the network namespace of a process. */
-async function kernelDrops(pid: number): Promise<number> {
-  const table = await readFile(`/proc/${pid}/net/netlink`, 'utf8');
-  const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
-  const own = rows.filter((cells) => cells[1] === '12' && cells[3] === '00000007');
-  return own.reduce((sum, cells) => sum + Number(cells[8]), 0);
 }
 
 async function measured(): Promise<readonly Figure[]> {
