@@ -93,6 +93,11 @@ export const problemCodes = {
       'The server does not have evidence any more that it had: it was restarted without persistence, emptied, or a replica took over that lagged behind. The controller that runs writes all that it knows there again.',
     fix: 'Nothing, where it is said once; else look at the persistence of the server (docs/redis.md).',
   },
+  IntakeFull: {
+    means:
+      'More batches of flows wait in Redis than may: no worker takes them, or not as fast as they come. Who sends is asked for patience; nothing is lost here.',
+    fix: 'See with `nanoseg status` which shards nobody holds or which lag; start more `nanoseg controller --role ingest`, or raise --redis-waiting where Redis has the memory.',
+  },
   EvidenceBinsDiffer: {
     means: 'The stored evidence was gathered in time bins of another width than learning.bin of the profile asks for.',
     fix: 'Set learning.bin of the cluster profile back, or move the file away to start to learn anew.',

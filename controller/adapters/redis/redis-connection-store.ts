@@ -1,27 +1,35 @@
 import { randomUUID } from 'node:crypto';
-import type { EndpointDelta, GraphDelta, NodeFlows, NodeLosses } from '../../graph/graph-delta.ts';
-import type { RecentKeyChunk } from '../../graph/recent-keys.ts';
+import type { GraphDelta } from '../../graph/graph-delta.ts';
+import type { Growth } from '../../graph/growth.ts';
 import { problem } from '../../model/problem.ts';
 import type { ProblemCode } from '../../model/problem-codes.ts';
-import type { Clock, ConnectionStore, IngestMemory, SourcePositions, StoredEvidence } from '../../ports.ts';
+import type {
+  Clock,
+  ConnectionStore,
+  IngestMemory,
+  SourcePosition,
+  SourcePositions,
+  StoredEvidence,
+} from '../../ports.ts';
 import { EndpointNumbers } from './endpoint-numbers.ts';
 import type { Layouts } from './layout-migrations.ts';
 import { buckets, storeKeys, type StoreKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
-import { readScript, rightsScript, saveScript, stageScript, sweepScript } from './redis-script.ts';
+import { rightsScript, saveScript, stageScript, sweepScript } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
+import { readEvidence } from './read-evidence.ts';
 import {
+  changesOperations,
   evidenceOperations,
   memoryOperations,
   type Operation,
   planSave,
   positionOperations,
+  removeEntries,
   removeFields,
   setFields,
-  words,
 } from './save-plan.ts';
-import { type Bucket, storedParts } from './stored-parts.ts';
-import { Writer } from './writer.ts';
+import { Writer, type WriterOptions } from './writer.ts';
 
 export interface RedisStoreOptions {
   readonly link: RedisLink;
@@ -36,14 +44,25 @@ export interface RedisStoreOptions {
   readonly retentionMs?: number;
   /** @default those of this nanoseg */
   readonly layouts?: Layouts;
+  /** A stream whose entries are removed in the step that saves what was in them. */
+  readonly intake?: SavedIntake;
+  /** The link is of others too, and stays open when the store is closed. */
+  readonly sharesLink?: boolean;
+}
+
+/** A stream that is read into the evidence of a store. */
+export interface SavedIntake {
+  /** As a source; its position stands for entries that were read. */
+  readonly name: string;
+  readonly key: string;
+  /** Entries of the stream up to that position. */
+  idsUpTo(position: SourcePosition): readonly string[];
+  removedUpTo(position: SourcePosition): void;
 }
 
 /** Parts of a save may lie there for so long before the save itself comes. */
 const stagedMs = 600_000;
 const sweepEveryMs = 60_000;
-/** So many requests are under way at once while evidence is read. */
-const readAhead = 8;
-const scanCount = 2_000;
 
 /**
  * Evidence in Redis. Each save is one atomic step of the server, with positions and what ingest knows. One process writes
@@ -59,6 +78,8 @@ export class RedisConnectionStore implements ConnectionStore {
   readonly #clock: Clock;
   readonly #retentionMs: number | undefined;
   readonly #writer: Writer;
+  readonly #intake: SavedIntake | undefined;
+  readonly #sharesLink: boolean;
   #numbers: EndpointNumbers;
   #generations: readonly number[] = [];
   #binMs: number | undefined;
@@ -69,23 +90,33 @@ export class RedisConnectionStore implements ConnectionStore {
   #sweepBucket = 0;
   #sweptMs = 0;
 
-  private constructor({ link, name, clock, retentionMs }: RedisStoreOptions, writer: Writer) {
+  private constructor(options: RedisStoreOptions, writer: Writer) {
+    const { link, name, clock, retentionMs, intake, sharesLink = false } = options;
     this.#link = link;
     this.#name = name;
     this.#keys = storeKeys(name);
     this.#clock = clock;
     this.#retentionMs = retentionMs;
     this.#writer = writer;
+    this.#intake = intake;
+    this.#sharesLink = sharesLink;
     this.#numbers = new EndpointNumbers(link, this.#keys.endpoints, writer.endpoints);
   }
 
   /** Waits for a writer of the same name that does not renew its right; one that lives is EvidenceInUse. */
   static async open(options: RedisStoreOptions): Promise<RedisConnectionStore> {
-    const { link, name, who, clock, leaseMs = 15_000, layouts } = options;
-    await requireSafeServer(link);
-    await link.run(rightsScript, [storeKeys(name).rights], []);
-    const token = randomUUID();
-    const writer = await Writer.claim({ link, name, who, clock, leaseMs, token, ...(layouts && { layouts }) });
+    await prepare(options);
+    return RedisConnectionStore.#opened(options, await Writer.claim(writerOptions(options)));
+  }
+
+  /** Undefined: another writer has the right now. */
+  static async openFree(options: RedisStoreOptions): Promise<RedisConnectionStore | undefined> {
+    await prepare(options);
+    const writer = await Writer.claimFree(writerOptions(options));
+    return writer && RedisConnectionStore.#opened(options, writer);
+  }
+
+  static async #opened(options: RedisStoreOptions, writer: Writer): Promise<RedisConnectionStore> {
     const store = new RedisConnectionStore(options, writer);
     await store.#readSettings();
     return store;
@@ -102,50 +133,21 @@ export class RedisConnectionStore implements ConnectionStore {
   }
 
   async load(): Promise<StoredEvidence> {
-    const keys = this.#keys;
-    const meta = await this.#readSettings();
-    const [positions, flows, losses, endpoints, rows] = [
-      await this.#link.fields(keys.positions),
-      await this.#link.fields(keys.flows),
-      await this.#link.fields(keys.losses),
-      await this.#readEndpoints(),
-      await this.#readBuckets(),
-    ];
-    const recent = await Promise.all(this.#generations.map((generation) => this.#readRecent(generation)));
-    const count = [positions, flows, losses].reduce((sum, hash) => sum + Object.keys(hash).length, 0);
-    const fields = count + endpoints.size + rows.reduce((sum, { size }) => sum + size, 0);
-    const expected = Number(meta['fields'] ?? 0);
-    if (fields !== expected) {
-      const message = `${expected} parts of the evidence were saved as ${this.#name} and ${fields} are there: the server or somebody else removed some`;
-      throw this.#problem('EvidenceUnreadable', message);
-    }
-    const binMs = this.#binMs;
-    const parsed = <Value>(text: string) => this.#parsed<Value>(text);
-    return {
-      binMs,
-      evidence:
-        binMs === undefined
-          ? []
-          : storedParts({
-              binMs,
-              endpoints,
-              buckets: rows,
-              flows: Object.values(flows).map((text) => parsed<NodeFlows>(text)),
-              losses: Object.values(losses).map((text) => parsed<NodeLosses>(text)),
-              parsed,
-              keepUnused: this.#retentionMs === undefined,
-              onUnused: (ids) => (this.#orphans = ids),
-            }),
-      positions: new Map(Object.entries(positions)),
-      memory: {
-        recent: recent.filter((chunk) => chunk !== undefined),
-        held: parsed(meta['held'] ?? '[]'),
-        observed: parsed(meta['observed'] ?? '{"apiServer":[],"nodes":[]}'),
-      },
-    };
+    const { name, retentionMs } = { name: this.#name, retentionMs: this.#retentionMs };
+    await this.#readSettings();
+    const stored = await readEvidence({
+      link: this.#link,
+      name,
+      keepUnused: retentionMs === undefined,
+      onUnused: (ids) => (this.#orphans = ids),
+      onNumber: (id, number) => this.#numbers.remember(id, number),
+    });
+    // nobody else saves, unless the right to has gone
+    if (stored === undefined) throw this.#problem('EvidenceInUse', `another controller writes as ${name} now`, true);
+    return stored;
   }
 
-  async save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory): Promise<void> {
+  async save(changes: GraphDelta, positions: SourcePositions, memory?: IngestMemory, growth?: Growth): Promise<void> {
     if (this.#lost !== undefined) await this.#beginAnew(this.#lost);
     if (this.#binMs !== undefined && this.#binMs !== changes.binMs) {
       throw new RangeError(`evidence in bins of ${changes.binMs} ms cannot be saved here`);
@@ -160,19 +162,30 @@ export class RedisConnectionStore implements ConnectionStore {
     await this.#write([
       ...removeFields(this.#keys.endpoints, this.#orphans),
       ...evidenceOperations(this.#keys, changes, numbers),
-      ...positionOperations(this.#keys, positions),
+      ...positionOperations(this.#keys, positions, this.#intake?.name),
       ...(kept?.operations ?? []),
+      ...this.#appliedOperations(positions),
+      ...(growth === undefined ? [] : changesOperations(this.#keys, this.#writer.revision + 1, growth)),
       ...setFields(this.#keys.meta, Object.entries(settings).flat()),
     ]);
     this.#binMs = changes.binMs;
     this.#orphans = [];
     if (kept) this.#generations = kept.generations;
+    const applied = this.#intake && positions.get(this.#intake.name);
+    if (applied !== undefined) this.#intake?.removedUpTo(applied);
     await this.#sweep();
   }
 
   async close(): Promise<void> {
     await this.#writer.release();
-    this.#link.close();
+    if (!this.#sharesLink) this.#link.close();
+  }
+
+  /** Merged and taken out of the stream is one step: what is in a save is never read from the stream again. */
+  #appliedOperations(positions: SourcePositions): readonly Operation[] {
+    const applied = this.#intake && positions.get(this.#intake.name);
+    if (this.#intake === undefined || applied === undefined) return [];
+    return removeEntries(this.#intake.key, this.#intake.idsUpTo(applied));
   }
 
   async #write(operations: readonly Operation[]): Promise<void> {
@@ -217,43 +230,10 @@ export class RedisConnectionStore implements ConnectionStore {
     throw this.#problem('EvidenceLost', `${why}; everything is written there anew`, true);
   }
 
-  async #readSettings(): Promise<Readonly<Record<string, string>>> {
+  async #readSettings(): Promise<void> {
     const meta = await this.#link.fields(this.#keys.meta);
     this.#binMs = meta['binMs'] === undefined ? undefined : Number(meta['binMs']);
     this.#generations = this.#parsed<number[]>(meta['generations'] ?? '[]');
-    return meta;
-  }
-
-  async #readEndpoints(): Promise<ReadonlyMap<number, EndpointDelta>> {
-    const found = new Map<number, EndpointDelta>();
-    let cursor = '0';
-    do {
-      const [next, pairs] = await this.#link.scan(this.#keys.endpoints, cursor, scanCount);
-      for (let i = 1; i < pairs.length; i += 2) {
-        const [number, endpoint, dnsNames] = this.#parsed<[number, EndpointDelta['endpoint'], string[]]>(
-          pairs[i] as string,
-        );
-        found.set(number, { endpoint, dnsNames });
-        this.#numbers.remember(pairs[i - 1] as string, number);
-      }
-      cursor = next;
-    } while (cursor !== '0');
-    return found;
-  }
-
-  async #readBuckets(): Promise<Bucket[]> {
-    const found: Bucket[] = [];
-    for (let from = 0; from < buckets; from += readAhead) {
-      const read = Array.from({ length: readAhead }, (_, i) => this.#keys.connections(from + i));
-      const answers = await Promise.all(read.map((key) => this.#link.runBuffer(readScript, [key])));
-      for (const answer of answers as [number, Buffer][]) found.push({ size: answer[0], rows: answer[1] });
-    }
-    return found;
-  }
-
-  async #readRecent(generation: number): Promise<RecentKeyChunk | undefined> {
-    const stored = await this.#link.bytes(this.#keys.recent(generation));
-    return stored === null ? undefined : { generation, keys: words(stored) };
   }
 
   /** One part of the connections at a time, so that what it costs does not grow with how much has to go. */
@@ -278,6 +258,16 @@ export class RedisConnectionStore implements ConnectionStore {
   #problem(code: ProblemCode, message: string, retryable = false): RedisStoreError {
     return new RedisStoreError(problem(code, message, this.#link.name), { retryable });
   }
+}
+
+function writerOptions({ link, name, who, clock, leaseMs = 15_000, layouts }: RedisStoreOptions): WriterOptions {
+  return { link, name, who, clock, leaseMs, token: randomUUID(), ...(layouts && { layouts }) };
+}
+
+/** Rejects where the server is not fit for evidence, or we may not do there what we need to. */
+async function prepare({ link, name }: RedisStoreOptions): Promise<void> {
+  await requireSafeServer(link);
+  await link.run(rightsScript, [storeKeys(name).rights], []);
 }
 
 /** A server that throws away any key when its memory is full would take parts of the evidence, and nobody would know. */

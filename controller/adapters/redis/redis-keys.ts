@@ -20,6 +20,8 @@ export interface StoreKeys {
   readonly connections: (bucket: number) => string;
   /** The keys of one generation of connections that were counted lately, as pairs of little-endian 32-bit words. */
   readonly recent: (generation: number) => string;
+  /** What the save of that revision added, for those who follow; it expires. */
+  readonly changes: (revision: number) => string;
   /** A list: part of a save that is too large for one command. */
   readonly staged: (part: number) => string;
   /** Of no meaning: on it is tried what the user may do. */
@@ -38,6 +40,7 @@ export function storeKeys(name: string): StoreKeys {
     losses: `${prefix}losses`,
     connections: (bucket) => `${prefix}connections:${bucket}`,
     recent: (generation) => `${prefix}recent:${generation}`,
+    changes: (revision) => `${prefix}changes:${revision}`,
     staged: (part) => `${prefix}staged:${part}`,
     rights: `${prefix}rights`,
   };

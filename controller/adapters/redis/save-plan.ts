@@ -1,5 +1,7 @@
 import { endianness } from 'node:os';
 import type { GraphDelta } from '../../graph/graph-delta.ts';
+import type { Growth } from '../../graph/growth.ts';
+import { encodeGrowth } from '../../graph/growth-text.ts';
 import { encodeConnection, orderedEndpoint } from '../../graph/snapshot.ts';
 import { endpointId } from '../../model/endpoint.ts';
 import { fnv1a } from '../../model/object-name.ts';
@@ -10,7 +12,7 @@ type Argument = string | Buffer;
 
 /** A command on one key of the store, which the script of a save carries out. */
 export interface Operation {
-  readonly command: 'HSET' | 'HDEL' | 'APPEND' | 'UNLINK';
+  readonly command: 'HSET' | 'HDEL' | 'APPEND' | 'UNLINK' | 'XDEL' | 'SET';
   readonly key: string;
   readonly args: readonly Argument[];
 }
@@ -49,8 +51,9 @@ export function evidenceOperations(keys: StoreKeys, changes: GraphDelta, numbers
   ];
 }
 
-export function positionOperations(keys: StoreKeys, positions: SourcePositions): Operation[] {
-  const entries = [...positions];
+/** `besides`: a source whose position is not kept. */
+export function positionOperations(keys: StoreKeys, positions: SourcePositions, besides?: string): Operation[] {
+  const entries = [...positions].filter(([source]) => source !== besides);
   return [
     ...setFields(
       keys.positions,
@@ -101,6 +104,22 @@ export function setFields(key: string, pairs: readonly Argument[]): Operation[] 
 
 export function removeFields(key: string, fields: readonly string[]): Operation[] {
   return slices(fields).map((args) => ({ command: 'HDEL', key, args }));
+}
+
+export function removeEntries(key: string, ids: readonly string[]): Operation[] {
+  return slices(ids).map((args) => ({ command: 'XDEL', key, args }));
+}
+
+/** Larger than this, what grew is not put down for followers: they read everything anew. */
+const mostChangesBytes = 16 << 20;
+/** Followers look each second or so. */
+const changesKeptMs = 60_000;
+
+/** What a save adds to what was there, for those who follow; `revision` is the one that it makes. */
+export function changesOperations(keys: StoreKeys, revision: number, growth: Growth): Operation[] {
+  const text = encodeGrowth(growth);
+  if (text.length > mostChangesBytes) return [];
+  return [{ command: 'SET', key: keys.changes(revision), args: [text, 'PX', `${changesKeptMs}`] }];
 }
 
 function slices(args: readonly Argument[]): (readonly Argument[])[] {

@@ -54,6 +54,19 @@ export class Writer {
     }
   }
 
+  /** Undefined: another writer has the right. */
+  static async claimFree(options: WriterOptions): Promise<Writer | undefined> {
+    const writer = new Writer(options);
+    try {
+      await writer.claimAgain(0);
+      return writer;
+    } catch (error) {
+      clearInterval(writer.#timer);
+      if (error instanceof RedisStoreError && error.problem.code === 'EvidenceInUse') return undefined;
+      throw error;
+    }
+  }
+
   /** Of the store; another one when the server has lost it. */
   get id(): string {
     return this.#id;
@@ -76,9 +89,9 @@ export class Writer {
     return this.#endpoints;
   }
 
-  async claimAgain(): Promise<void> {
-    const { clock, leaseMs } = this.#options;
-    const lastMs = clock.now() + leaseMs + askAgainMs;
+  async claimAgain(waitMs = this.#options.leaseMs + askAgainMs): Promise<void> {
+    const { clock } = this.#options;
+    const lastMs = clock.now() + waitMs;
     for (;;) {
       const { heldBy, found } = await this.#tryClaim();
       if (found !== undefined) {

@@ -1,0 +1,191 @@
+import { type Problem, problem } from '../../model/problem.ts';
+import type { Clock } from '../../ports.ts';
+import { backoffMs } from '../../reconcile/backoff.ts';
+import type { AppendedEntries, OwnEntry } from './appended-entries.ts';
+import { encodeEntry } from './flow-entry.ts';
+import type { RedisLink } from './redis-link.ts';
+import { script } from './redis-script.ts';
+import { RedisStoreError } from './redis-store-error.ts';
+import { shardKeys } from './shards.ts';
+
+export interface ShardTailOptions {
+  readonly link: RedisLink;
+  /** Of the shard. */
+  readonly storeName: string;
+  /** Unique to this process. */
+  readonly self: string;
+  readonly clock: Clock;
+  readonly mostWaiting: number;
+  readonly entries: AppendedEntries;
+}
+
+/**
+ * KEYS: intake, how many entries of ours it has got. ARGV: how many those are as far as we know, how many entries may
+ * wait, for how long our number is kept; then producer, number and text of each entry. Answers with `back` and the number
+ * when the server has got fewer; `full`; or `appended`, the number, the id of the first entry that waits, the ids of ours.
+ */
+const appendScript = script(`
+local own = tonumber(redis.call('GET', KEYS[2]) or '0')
+if own < tonumber(ARGV[1]) then return {'back', own} end
+if #ARGV > 3 and redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2]) then return {'full', own} end
+local ids = {}
+for i = 4, #ARGV, 3 do
+  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', 'p', ARGV[i], 'n', ARGV[i + 1], 'f', ARGV[i + 2])
+end
+own = own + #ids
+if #ids > 0 then redis.call('SET', KEYS[2], own, 'PX', ARGV[3]) end
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+return {'appended', own, first[1] and first[1][1] or '', ids}
+`);
+
+interface Waiting {
+  readonly entry: OwnEntry;
+  readonly done: (error?: Error) => void;
+}
+
+const mostAtOnce = 256;
+const mostBytesAtOnce = 1 << 20;
+const backoff = { firstMs: 50, mostMs: 2_000 };
+const fullPauseMs = 100;
+/** What waits in the stream is looked after so often, that a server that lost it is noticed. */
+const lookMs = 1_000;
+const numberKeptMs = 24 * 3_600_000;
+
+/** The end of one shard's stream: entries go there one step after the other, in the order in which they come. */
+export class ShardTail {
+  readonly #options: ShardTailOptions;
+  readonly #keys: readonly [string, string];
+  #queue: Waiting[] = [];
+  #sending: Promise<void> | undefined;
+  /** Entries of ours that the stream has got. */
+  #own = 0;
+  #losses = 0;
+  #ended = false;
+  failure: Problem | undefined;
+  /** Nobody has them any more. */
+  lostEntries = 0;
+
+  constructor(options: ShardTailOptions) {
+    this.#options = options;
+    const { intake, tail } = shardKeys(options.storeName);
+    this.#keys = [intake, `${tail}:${options.self}`];
+  }
+
+  append(entry: OwnEntry, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting: Waiting = { entry, done: (error) => (error === undefined ? resolve() : reject(error)) };
+    const abort = () => {
+      // what is being sent may arrive; the same number again is then no second one
+      this.#queue = this.#queue.filter((other) => other !== waiting);
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    this.#queue.push(waiting);
+    this.#sending ??= this.#send().finally(() => (this.#sending = undefined));
+    return promise.finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** Looks after what is there until aborted, and sends nothing afterwards. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => (this.#ended = true), { once: true });
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(lookMs, signal).catch(() => undefined);
+      if (signal.aborted || this.#sending !== undefined || this.#options.entries.size === 0) continue;
+      this.#sending = this.#look().finally(() => (this.#sending = undefined));
+      await this.#sending;
+    }
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#step([]);
+      this.failure = undefined;
+    } catch (error) {
+      this.#tell(error);
+    }
+    await this.#send();
+  }
+
+  async #send(): Promise<void> {
+    for (let failures = 0; this.#queue.length > 0 && !this.#ended; ) {
+      const next = this.#next();
+      try {
+        const outcome = await this.#step(next.map(({ entry }) => entry));
+        failures = 0;
+        this.failure = outcome === 'full' ? this.#full() : undefined;
+        if (outcome === 'appended') this.#settle(next);
+        else if (outcome === 'full') await this.#pause(fullPauseMs);
+      } catch (error) {
+        this.#tell(error);
+        if (isPassing(error)) await this.#pause(backoffMs(++failures, 1, backoff));
+        else this.#settle(next, error as Error);
+      }
+    }
+  }
+
+  #next(): readonly Waiting[] {
+    let bytes = 0;
+    const end = this.#queue.findIndex(({ entry }, i) => {
+      bytes += entry.text.length;
+      return i > 0 && (i >= mostAtOnce || bytes > mostBytesAtOnce);
+    });
+    return end < 0 ? [...this.#queue] : this.#queue.slice(0, end);
+  }
+
+  #settle(sent: readonly Waiting[], error?: Error): void {
+    const settled = new Set(sent);
+    this.#queue = this.#queue.filter((waiting) => !settled.has(waiting));
+    for (const { done } of sent) done(error);
+  }
+
+  /** `back`: the server is at an earlier moment, and what it has lost stands first in the queue now. */
+  async #step(entries: readonly OwnEntry[]): Promise<'appended' | 'full' | 'back'> {
+    const { link, mostWaiting, entries: kept } = this.#options;
+    const triples = entries.flatMap(({ producer, number, text }) => [producer, number, text]);
+    const answer = await link.run(appendScript, this.#keys, [this.#own, mostWaiting, numberKeptMs, ...triples]);
+    const [outcome, own, first, ids = []] = answer as ['appended' | 'full' | 'back', number, string?, string[]?];
+    if (outcome === 'back') this.#takeBack(own);
+    if (outcome !== 'appended') return outcome;
+    // what an earlier try has brought there, and nobody heard of, comes before
+    const before = own - ids.length;
+    this.#own = own;
+    entries.forEach((entry, i) => kept.add(entry, before + i + 1, ids[i] as string));
+    kept.appliedBefore(first === '' ? undefined : first);
+    return outcome;
+  }
+
+  /** The stream has got only `own` of our entries. */
+  #takeBack(own: number): void {
+    const { entries, gone } = this.#options.entries.takeAfter(own);
+    this.lostEntries += gone;
+    this.#own = own;
+    const lost = gone === 0 ? entries : [this.#loss(), ...entries];
+    this.#queue.unshift(...lost.map((entry) => ({ entry, done: () => undefined })));
+  }
+
+  /** What is gone may have been of any node. */
+  #loss(): OwnEntry {
+    const { self, clock } = this.#options;
+    const loss = { timeMs: clock.now(), source: 'nanoseg', node: '', events: undefined, kind: 'lost' } as const;
+    return { producer: `receiver ${self}`, number: ++this.#losses, text: encodeEntry({ flows: [], losses: [loss] }) };
+  }
+
+  #full(): Problem {
+    const { mostWaiting, link } = this.#options;
+    const message = `${mostWaiting} batches wait in ${this.#keys[0]}: nobody takes them, or not as fast as they come`;
+    return problem('IntakeFull', message, link.name);
+  }
+
+  #tell(error: unknown): void {
+    if (!(error instanceof RedisStoreError)) throw error;
+    this.failure = error.problem;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return this.#options.clock.sleep(ms, new AbortController().signal);
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof RedisStoreError && error.retryable;
+}
