@@ -36,6 +36,14 @@ export class TextRoom {
     return this.#bytes;
   }
 
+  /** Takes the bytes out that are written, and goes on in others. */
+  exchange(others: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const { written } = this;
+    this.#bytes = others;
+    this.#length = 0;
+    return written;
+  }
+
   clear(): void {
     this.#length = 0;
   }

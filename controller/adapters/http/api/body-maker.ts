@@ -7,6 +7,8 @@ import type { Written } from './route.ts';
 const leastCompressed = 1_024;
 /** A larger one goes to the compressor in pieces of this size, while the next ones are written. */
 const pieceBytes = 1 << 20;
+const roomBytes = pieceBytes * 1.5;
+const mostRoomBytes = pieceBytes * 8;
 /** After working for so long others have their turn. */
 const sliceMs = 4;
 
@@ -21,7 +23,9 @@ export interface Body {
  * would have the collector go through the whole heap.
  */
 export class BodyMaker {
-  readonly #rooms = [new TextRoom(pieceBytes * 1.5), new TextRoom(pieceBytes * 1.5)] as const;
+  #room = new TextRoom(roomBytes);
+  /** The compressor reads from it while the room is written to. */
+  #spare = new Uint8Array(roomBytes);
   #last: Promise<unknown> = Promise.resolve();
 
   /** In that encoding where the body is large enough for one. */
@@ -32,7 +36,9 @@ export class BodyMaker {
   }
 
   async #made(write: Written, encoding: Encoding | undefined): Promise<Body> {
-    let [room, other]: [TextRoom, TextRoom] = [...this.#rooms];
+    // what took very much once is not kept for it
+    if (this.#room.bytes.length > mostRoomBytes) this.#room = new TextRoom(roomBytes);
+    const room = this.#room;
     const plain: Buffer[] = [];
     let large: LargeBody | undefined;
     room.clear();
@@ -43,19 +49,19 @@ export class BodyMaker {
         room.clear();
       } else if (room.length >= pieceBytes && encoding !== undefined) {
         large ??= new LargeBody(encoding);
-        await large.add(room.written);
-        [room, other] = [other, room];
-        room.clear();
+        await large.taken();
+        const piece = room.exchange(this.#spare);
+        this.#spare = new Uint8Array(piece.buffer);
+        large.add(piece);
       }
       if (performance.now() < sinceMs + sliceMs) continue;
       await setImmediate();
       sinceMs = performance.now();
     }
-    if (large !== undefined) {
-      await large.add(room.written);
-      return { bytes: await large.end(), encoding };
-    }
-    return bodyOf(Buffer.concat([...plain, room.written]), encoding);
+    if (large === undefined) return bodyOf(Buffer.concat([...plain, room.written]), encoding);
+    await large.taken();
+    large.add(room.written);
+    return { bytes: await large.end(), encoding };
   }
 }
 

@@ -50,9 +50,12 @@ export class LargeBody {
     this.#whole.catch(() => undefined);
   }
 
-  /** Resolves when the bytes that were added before are not needed any more: those of this piece are read from now on. */
-  async add(bytes: Uint8Array): Promise<void> {
-    await this.#taken;
+  /** Resolves when the bytes that were added are not needed any more. */
+  taken(): Promise<void> {
+    return this.#taken;
+  }
+
+  add(bytes: Uint8Array): void {
     this.#taken = new Promise((resolve, reject) => {
       this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
