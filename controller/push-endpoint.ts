@@ -95,7 +95,7 @@ export class PushEndpoint {
    * Takes batches until aborted; what was begun then is still counted. `positions` are those of the store. Rejects only for
    * bugs.
    */
-  async run(ingest: LiveIngest, positions: SourcePositions, signal: AbortSignal): Promise<void> {
+  async run(ingest: Pick<LiveIngest, 'run'>, positions: SourcePositions, signal: AbortSignal): Promise<void> {
     const counting = new AbortController();
     const done = new AbortController();
     const late = () =>

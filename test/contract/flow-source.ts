@@ -17,6 +17,11 @@ export interface FlowSourceWorld {
   /** Whether it gives again what was not read; otherwise a reconnection must be told as a loss. */
   readonly resumes: boolean;
   /**
+   * Whether reading goes on when connections break, as others make them and make new ones. @default false: it fails, and has
+   * to be asked again
+   */
+  readonly outlivesBreaks?: boolean;
+  /**
    * What each reading is told first, in this order, whether anything happened before or not: that nobody listened until now,
    * where the source cannot know whether somebody else did. @default nothing
    */
@@ -134,11 +139,20 @@ export function flowSourceContract(
 
   claimIf(
     'breakConnections',
-    'a connection that breaks is an error that says so, and asking again goes on',
+    'a connection that breaks costs nothing: it is an error that says so and asking again goes on, or nobody notices',
     async (t, world) => {
       const source = world.source();
       const before = Reading.start(source);
       await before.connected(world);
+      if (world.outlivesBreaks) {
+        const first = await world.play(30, 'node-a');
+        await world.breakConnections();
+        const second = await world.play(10, 'node-a');
+        await before.until(({ flows }) => flows.length >= 40);
+        await before.stop();
+        t.deepEqual(sorted(before.flows), sorted([...first, ...second]));
+        return;
+      }
       const read = await world.play(30, 'node-a');
       await before.until(({ flows }) => flows.length >= 30);
       await world.breakConnections();
