@@ -2,7 +2,7 @@ import type { EndpointDelta, NodeFlows, NodeLosses } from '../../graph/graph-del
 import type { RecentKeyChunk } from '../../graph/recent-keys.ts';
 import { problem } from '../../model/problem.ts';
 import type { StoredEvidence } from '../../ports.ts';
-import { buckets, storeKeys, type StoreKeys } from './redis-keys.ts';
+import { buckets, saveField, storeKeys, type StoreKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { readScript } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
@@ -24,6 +24,8 @@ export interface ReadEvidence {
 export interface EvidenceReading extends StoredEvidence {
   readonly id: string;
   readonly revision: number;
+  /** The name of the save that made the revision; empty before the first. */
+  readonly save: string;
 }
 
 /** So many requests are under way at once while evidence is read. */
@@ -48,8 +50,11 @@ export async function readEvidence(options: ReadEvidence): Promise<EvidenceReadi
   const rows = await readBuckets(link, keys);
   const generations = parsed<number[]>(meta['generations'] ?? '[]');
   const recent = await Promise.all(generations.map((generation) => readRecent(link, keys, generation)));
-  const now = await link.fieldValues(keys.meta, ['id', 'revision']);
-  if (now[0] !== (meta['id'] ?? null) || now[1] !== (meta['revision'] ?? null)) return undefined;
+  const revision = Number(meta['revision'] ?? 0);
+  // connections that are old may be forgotten between saves
+  const moment = ['id', 'revision', saveField(revision), 'fields'] as const;
+  const now = await link.fieldValues(keys.meta, moment);
+  if (moment.some((field, i) => now[i] !== (meta[field] ?? null))) return undefined;
   const count = [positions, flows, losses].reduce((sum, hash) => sum + Object.keys(hash).length, 0);
   const fields = count + endpoints.size + rows.reduce((sum, { size }) => sum + size, 0);
   const expected = Number(meta['fields'] ?? 0);
@@ -62,7 +67,8 @@ export async function readEvidence(options: ReadEvidence): Promise<EvidenceReadi
     Object.values(texts).map((text) => parsed<Value>(text));
   return {
     id: meta['id'] ?? '',
-    revision: Number(meta['revision'] ?? 0),
+    revision,
+    save: meta[saveField(revision)] ?? '',
     binMs,
     evidence:
       binMs === undefined

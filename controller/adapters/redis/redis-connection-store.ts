@@ -13,7 +13,7 @@ import type {
 } from '../../ports.ts';
 import { EndpointNumbers } from './endpoint-numbers.ts';
 import type { Layouts } from './layout-migrations.ts';
-import { buckets, storeKeys, type StoreKeys } from './redis-keys.ts';
+import { buckets, saveField, storeKeys, type StoreKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { rightsScript, saveScript, stageScript, sweepScript } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
@@ -154,7 +154,9 @@ export class RedisConnectionStore implements ConnectionStore {
     }
     const numbers = await this.#numbers.of(changes.endpoints);
     const kept = memory && memoryOperations(this.#keys, memory, this.#generations);
+    const revision = this.#writer.revision + 1;
     const settings = {
+      [saveField(revision)]: randomUUID(),
       binMs: `${changes.binMs}`,
       endpoints: `${this.#numbers.highest}`,
       savedMs: `${this.#clock.now()}`,
@@ -165,7 +167,7 @@ export class RedisConnectionStore implements ConnectionStore {
       ...positionOperations(this.#keys, positions, this.#intake?.name),
       ...(kept?.operations ?? []),
       ...this.#appliedOperations(positions),
-      ...(growth === undefined ? [] : changesOperations(this.#keys, this.#writer.revision + 1, growth)),
+      ...(growth === undefined ? [] : changesOperations(this.#keys, revision, growth)),
       ...setFields(this.#keys.meta, Object.entries(settings).flat()),
     ]);
     this.#binMs = changes.binMs;

@@ -45,3 +45,11 @@ export function storeKeys(name: string): StoreKeys {
     rights: `${prefix}rights`,
   };
 }
+
+/** As many saves are told apart by a name of their own, which no other save of that revision has, here or in another past. */
+const namedSaves = 64;
+
+/** The field of `meta` with the name of the save that made that revision, while it is one of the latest. */
+export function saveField(revision: number): string {
+  return `save:${revision % namedSaves}`;
+}
