@@ -1,7 +1,8 @@
-import { FlowAttributor, type ObservedAddresses } from './attribution/attribute-flow.ts';
+import type { FlowAttributor, ObservedAddresses } from './attribution/attribute-flow.ts';
+import { AttributionNow } from './attribution-now.ts';
 import type { TrafficGraph } from './graph/traffic-graph.ts';
 import { HeldFlows } from './held-flows.ts';
-import { type Cluster, differsInPoliciesAlone } from './model/cluster.ts';
+import type { Cluster } from './model/cluster.ts';
 import type { Endpoint, UnknownReason } from './model/endpoint.ts';
 import type { Flow } from './model/flow.ts';
 import type { Sighting } from './model/sighting.ts';
@@ -15,6 +16,7 @@ import type {
   SourcePositions,
 } from './ports.ts';
 import { reconnecting, type SourceState } from './reconnecting.ts';
+import { SourceFigures, type SourceHealth } from './source-figures.ts';
 
 export interface LiveIngestOptions {
   readonly view: ClusterView;
@@ -26,23 +28,12 @@ export interface LiveIngestOptions {
   readonly graceMs?: number;
   /** So many flows may wait at once. @default 10000 */
   readonly mostHeld?: number;
+  /** Where several count flows by one cluster. @default one of its own */
+  readonly attribution?: AttributionNow;
   /** Called for each sighting that was counted, on the hot path: it must be quick. */
   readonly onSighting?: (sighting: Sighting) => void;
   /** Called with each new value of the cluster, before any flow is attributed with it. */
   readonly onCluster?: (cluster: Cluster) => void;
-}
-
-/** How a flow source fares. */
-export interface SourceHealth {
-  readonly name: string;
-  readonly state: SourceState;
-  /** Why, in words; empty while it runs. */
-  readonly message: string;
-  /** Time of its latest flow; undefined: none yet. */
-  readonly lastFlowMs: number | undefined;
-  readonly records: number;
-  readonly flows: number;
-  readonly rejected: number;
 }
 
 export interface IngestCounters {
@@ -64,8 +55,6 @@ export interface IngestCounters {
 
 /** Addresses that a source named are kept up to this number. */
 const mostObserved = 10_000;
-/** After making the attribution anew, at least so many times as long is spent on flows. */
-const flowShare = 3;
 /** So many flows may wait for the attribution before sources have to wait too. */
 const mostQueued = 50_000;
 /** Looks after flows that wait so often. */
@@ -84,7 +73,8 @@ export class LiveIngest {
   readonly #onSighting: ((sighting: Sighting) => void) | undefined;
   readonly #onCluster: ((cluster: Cluster) => void) | undefined;
   readonly #held: HeldFlows;
-  readonly #health = new Map<string, SourceHealth>();
+  readonly #sources = new SourceFigures();
+  readonly #attribution: AttributionNow;
   readonly #positions = new Map<string, SourcePosition | undefined>();
   #awaited: (() => void)[] = [];
   readonly #unattributed = new Map<UnknownReason, number>();
@@ -93,8 +83,6 @@ export class LiveIngest {
   #attributor: FlowAttributor | undefined;
   #cluster: Cluster | undefined;
   #stale = true;
-  /** No attribution is made before this. */
-  #notBeforeMs = 0;
   /** Batches that wait for the attribution to be made anew, in the order of their arrival. */
   #queue: QueuedBatch[] = [];
   #queuedFlows = 0;
@@ -109,6 +97,7 @@ export class LiveIngest {
 
   constructor(options: LiveIngestOptions) {
     const { view, graph, clock, graceMs = 2_000, mostHeld = 10_000, onSighting, onCluster, random = () => 1 } = options;
+    this.#attribution = options.attribution ?? new AttributionNow(view, clock);
     this.#view = view;
     this.#graph = graph;
     this.#clock = clock;
@@ -132,7 +121,7 @@ export class LiveIngest {
   }
 
   get health(): readonly SourceHealth[] {
-    return [...this.#health.values()];
+    return this.#sources.health;
   }
 
   /** What sources said about the cluster's own addresses, from whatever cluster they were attributed with. */
@@ -171,9 +160,9 @@ export class LiveIngest {
    */
   async run(sources: readonly FlowSource[], signal: AbortSignal): Promise<void> {
     // nobody told of changes while nothing ran
-    this.#stale = true;
+    this.#outdate();
     const unsubscribe = this.#view.subscribe(({ kind }) => {
-      if (kind === 'cluster' || kind === 'profile') this.#stale = true;
+      if (kind === 'cluster' || kind === 'profile') this.#outdate();
     });
     const aborted = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => aborted.resolve(), { once: true });
@@ -201,7 +190,7 @@ export class LiveIngest {
   }
 
   async #read(source: FlowSource, signal: AbortSignal): Promise<void> {
-    const onState = (state: SourceState, message: string) => this.#tell(source, state, message);
+    const onState = (state: SourceState, message: string) => this.#sources.tell(source.name, state, message);
     const batches = reconnecting(source, signal, { clock: this.#clock, random: this.#random, onState });
     for await (const batch of batches) {
       if (signal.aborted) return;
@@ -238,25 +227,26 @@ export class LiveIngest {
     if (this.#held.isDue(now)) this.#held.settle(now, (flow, due) => due && this.#count(flow, false));
   }
 
-  /** Makes the attribution anew if the cluster changed, not before enough time has gone into flows since the last time. */
+  #outdate(): void {
+    this.#stale = true;
+    this.#attribution.outdate();
+  }
+
+  /** Takes up the attribution by the cluster as it is now. */
   async #renew(signal: AbortSignal): Promise<void> {
-    const waitMs = this.#notBeforeMs - this.#clock.now();
+    const { waitMs } = this.#attribution;
     if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
     const startMs = this.#clock.now();
     this.#stale = false;
-    const cluster = this.#view.cluster();
-    if (cluster === this.#cluster) return;
-    const former = this.#cluster;
+    const { cluster, attributor } = this.#attribution.current();
+    if (cluster !== this.#cluster) this.#onCluster?.(cluster);
     this.#cluster = cluster;
-    this.#onCluster?.(cluster);
-    // who is who does not hang on policies
-    if (former !== undefined && differsInPoliciesAlone(former, cluster)) return;
+    if (attributor === this.#attributor) return;
     this.#noteObserved();
-    this.#attributor = new FlowAttributor(cluster);
+    this.#attributor = attributor;
     this.#attributions++;
     this.#held.settle(startMs, (flow, due) => this.#count(flow, !due));
-    const endMs = this.#clock.now();
-    this.#notBeforeMs = endMs + flowShare * (endMs - startMs);
+    this.#attribution.spent(startMs);
   }
 
   #take(source: FlowSource, batch: FlowBatch): void {
@@ -271,16 +261,7 @@ export class LiveIngest {
     this.#rejected += rejected.length;
     this.#losses += losses.length;
     this.#moveOn(source.name, batch);
-    const health = this.#health.get(source.name);
-    if (health === undefined) return;
-    const latest = flows.at(-1)?.endMs;
-    this.#health.set(source.name, {
-      ...health,
-      lastFlowMs: latest === undefined ? health.lastFlowMs : Math.max(latest, health.lastFlowMs ?? latest),
-      records: health.records + records,
-      flows: health.flows + flows.length,
-      rejected: health.rejected + rejected.length,
-    });
+    this.#sources.count(source.name, batch);
   }
 
   #moveOn(source: string, { position, producer, forgotten = [], producers, saved }: FlowBatch): void {
@@ -317,11 +298,6 @@ export class LiveIngest {
     const { apiServer = [], nodes = [] } = this.#attributor?.observed ?? {};
     for (const ip of apiServer) if (this.#apiServer.size < mostObserved) this.#apiServer.add(ip);
     for (const ip of nodes) if (this.#nodes.size < mostObserved) this.#nodes.add(ip);
-  }
-
-  #tell({ name }: FlowSource, state: SourceHealth['state'], message: string): void {
-    const before = this.#health.get(name) ?? { lastFlowMs: undefined, records: 0, flows: 0, rejected: 0 };
-    this.#health.set(name, { ...before, name, state, message });
   }
 }
 

@@ -5,7 +5,7 @@ import { podCoverage, totalCoverage } from './reconcile/pod-coverage.ts';
 import { conditionsOf } from './reconcile/conditions.ts';
 import type { AuditRecord, ClusterView, ObjectStore } from './ports.ts';
 import type { ProposalStudy } from './proposal-study.ts';
-import type { SourceHealth } from './live-ingest.ts';
+import type { SourceHealth } from './source-figures.ts';
 
 interface StoredProfile extends KubernetesObject {
   readonly status?: ProfileStatus;
