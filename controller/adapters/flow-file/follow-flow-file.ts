@@ -26,7 +26,7 @@ const chunkBytes = 256 * 1024;
  * A file of flows that grows: what is there is read, then what is appended, until aborted. A file that is rotated away is
  * read to its end before the new one; one that was cut off or written anew is read from its beginning. Compressed files
  * are read once. Every batch has a position, from which another reading goes on with nothing lost or repeated; asking for
- * batches again goes on after the last one. Throws FlowFileError like `openFlowFile`.
+ * batches again goes on after the last one. Throws FlowFileError like `openFlowFile`, and nothing when aborted.
  */
 export function followFlowFile(path: string, options: FollowOptions = {}): FlowSource {
   let position = options.position === undefined ? undefined : decodePosition(options.position);
@@ -35,6 +35,7 @@ export function followFlowFile(path: string, options: FollowOptions = {}): FlowS
     name: path,
     progress: () => ({ ...progress }),
     async *batches(signal) {
+      if (signal.aborted) return;
       const changes = new FileChanges(path, options.pollMs ?? 1000, signal);
       const limits = { ...defaultFlowLimits, ...options.limits };
       const following: Following = { path, format: options.format, limits, signal, changes, progress };
@@ -52,6 +53,8 @@ export function followFlowFile(path: string, options: FollowOptions = {}): FlowS
           if (position?.finished === true) return;
           start = { path, handle: await opened(path) };
         }
+      } catch (error) {
+        if (!signal.aborted) throw error;
       } finally {
         changes.close();
       }

@@ -95,7 +95,7 @@ class Reading {
         this.#notify();
       }
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.failure = error;
+      this.failure = error;
     }
     this.#notify();
   }

@@ -31,6 +31,7 @@ interface Request {
 }
 
 interface Answer {
+  /** 0: none, the connection breaks. */
   readonly status: number;
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
@@ -69,7 +70,8 @@ class Recorder {
         this.requests.push(asked);
         const { status, body = {}, headers = {} } = this.answer(asked);
         if (status === 200) this.saved.push(asked);
-        response.writeHead(status, headers).end(JSON.stringify(body));
+        if (status === 0) response.destroy();
+        else response.writeHead(status, headers).end(JSON.stringify(body));
       });
     };
     this.#server =
@@ -173,7 +175,8 @@ test('batches arrive in order, each once, with their number and the name of who 
 
 test('what is not taken is sent again, the same bytes with the same number, until it is', async (t) => {
   const server = await Recorder.start(t);
-  server.answer = () => (server.requests.length < 4 ? { status: 503, body: { message: 'not ready' } } : taken);
+  const answers: Answer[] = [{ status: 503, body: { message: 'not ready' } }, { status: 0 }, { status: 503 }];
+  server.answer = () => answers.shift() ?? taken;
   const { sender, events } = start(t, `http://127.0.0.1:${server.port}`);
   sender.offer(flowsOf(1), []);
   await eventually(() => server.requests.length >= 2, 'it tries again');
