@@ -2,7 +2,7 @@ import type { ConnectionSummary } from '../graph/traffic-graph.ts';
 import { protocolName } from '../model/protocol.ts';
 import { type ConnectionState, connectionStates, type EdgeAttributes } from './graph-shape.ts';
 import { PairTable } from './pair-table.ts';
-import { TextRoom } from './text-room.ts';
+import { bytesOf, TextRoom } from './text-room.ts';
 
 /** A scan of a thousand ports shall not fill the page. */
 const portsShown = 8;
@@ -16,15 +16,14 @@ const directedBit = 0b1000;
 /** Numbers of protocol and port are below. */
 const portKeys = 0x100_0000;
 
-const encoder = new TextEncoder();
 const parts = {
-  passed: encoder.encode(',"passed":'),
-  denied: encoder.encode(',"denied":'),
-  firstSeen: encoder.encode(',"firstSeen":"'),
-  lastSeen: encoder.encode('","lastSeen":"'),
-  quote: encoder.encode('"'),
-  undirected: encoder.encode(',"undirected":true}'),
-  end: encoder.encode('}'),
+  passed: bytesOf(',"passed":'),
+  denied: bytesOf(',"denied":'),
+  firstSeen: bytesOf(',"firstSeen":"'),
+  lastSeen: bytesOf('","lastSeen":"'),
+  quote: bytesOf('"'),
+  undirected: bytesOf(',"undirected":true}'),
+  end: bytesOf('}'),
 };
 
 /**
@@ -33,16 +32,23 @@ const parts = {
  */
 export class EdgeSums {
   /** Of the edges that have anything, and of those that were opened. */
-  readonly pairs = new PairTable();
-  #numbers = new Float64Array(64 * fields);
+  readonly pairs: PairTable;
+  #numbers: Float64Array<ArrayBuffer>;
   /** The state that needs a person's eyes most, and whether any connection is directed. */
-  #marks = new Uint8Array(64);
+  #marks: Uint8Array<ArrayBuffer>;
   /** How many are in each state, of edges with more than one. */
   readonly #states = new Map<number, number[]>();
   /** Protocol and port in one number each, of edges with more than one. */
   readonly #ports = new Map<number, number[]>();
   /** How the text of an edge begins that has one state and one port: the same for most. */
-  readonly #heads = new Map<number, Uint8Array>();
+  readonly #heads = new Map<number, DataView>();
+
+  /** `expected`: edges that there is room for at first. */
+  constructor(expected = 64) {
+    this.pairs = new PairTable(expected);
+    this.#numbers = new Float64Array(expected * fields);
+    this.#marks = new Uint8Array(expected);
+  }
 
   /** The index of an edge, of which nothing may be added yet. */
   open(source: number, target: number): number {
@@ -99,7 +105,7 @@ export class EdgeSums {
   }
 
   /** Up to the number of connections. */
-  #head(index: number): Uint8Array {
+  #head(index: number): DataView {
     const state = (this.#marks[index] as number) & stateBits;
     const [counts, several] = [this.#states.get(index), this.#ports.get(index)];
     if (counts !== undefined || several !== undefined) {
@@ -137,10 +143,10 @@ export class EdgeSums {
   }
 }
 
-function headBytes(state: number, counts: readonly number[] | undefined, ports: readonly number[]): Uint8Array {
+function headBytes(state: number, counts: readonly number[] | undefined, ports: readonly number[]): DataView {
   const states = counts === undefined ? '' : `,"states":${JSON.stringify(stateCounts(counts))}`;
   const words = JSON.stringify(portWords(ports));
-  return encoder.encode(`{"state":"${connectionStates[state]}"${states},"ports":${words},"connections":`);
+  return bytesOf(`{"state":"${connectionStates[state]}"${states},"ports":${words},"connections":`);
 }
 
 function stateCounts(counts: readonly number[]): Partial<Record<ConnectionState, number>> {

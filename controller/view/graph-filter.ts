@@ -17,9 +17,10 @@ export interface GraphFilter {
 /** `state`: its number in `connectionStates`. */
 type Wanted = (row: number, summary: ConnectionSummary, state: number) => boolean;
 
-/** Whether a connection is wanted; ends are remembered, so that each is looked at once. */
-export function connectionFilter(graph: TrafficGraph, filter: GraphFilter): Wanted {
+/** Whether a connection is wanted, undefined: all are; ends are remembered, so that each is looked at once. */
+export function connectionFilter(graph: TrafficGraph, filter: GraphFilter): Wanted | undefined {
   const { namespaces, workloads, protocols, states, sinceMs = 0, untilMs = Number.POSITIVE_INFINITY } = filter;
+  if (Object.values(filter).every((part) => part === undefined)) return undefined;
   const fits = namespaces || workloads ? endpointFilter(graph, namespaces, workloads) : undefined;
   const timed = sinceMs > 0 || untilMs !== Number.POSITIVE_INFINITY;
   return (row, { from, to, protocol, firstMs, lastMs }, state) => {

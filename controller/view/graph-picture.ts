@@ -19,7 +19,7 @@ export function graphPicture(world: GraphWorld, scope: NodeScope, filter: GraphF
     const ends = graph.endsAt(row);
     const [from, to] = [numbers.of(ends.from), numbers.of(ends.to)];
     if (from === hiddenNumber && to === hiddenNumber) continue;
-    if (!wanted(row, graph.summaryAt(row), states.indexAt(row))) continue;
+    if (wanted?.(row, graph.summaryAt(row), states.indexAt(row)) === false) continue;
     (connections[pairs.open(from, to)] ??= []).push(graph.connectionAt(row));
   }
   const edges = connections.map((some, i): PictureEdge => {

@@ -6,7 +6,7 @@ import { nodeKey, nodeOf, type NodeScope } from './graph-nodes.ts';
 import type { GraphEdge, GraphView } from './graph-shape.ts';
 import type { GraphWorld } from './graph-view.ts';
 import { hiddenNumber, NodeNumbers } from './node-numbers.ts';
-import { TextRoom } from './text-room.ts';
+import { bytesOf, TextRoom } from './text-room.ts';
 
 /** Connections, nodes and edges that are gone through in one step: a fraction of a millisecond. */
 const stepConnections = 4_096;
@@ -28,7 +28,7 @@ export function* graphText(
 ): Generator<void> {
   const { facts } = world;
   const nodes = new NodeNumbers(world, scope);
-  const sums = new EdgeSums();
+  const sums = new EdgeSums(scope.level === 'workload' ? Math.max(64, world.graph.size) : undefined);
   const spans = { connections: 0, leftOut: 0, firstMs: Number.POSITIVE_INFINITY, lastMs: 0 };
   yield* summing(world, filter, nodes, sums, spans);
   const granted = isGrantWanted(filter) ? grantedEdges(world, scope, filter, nodes.edgesIn(sums.pairs)) : [];
@@ -80,7 +80,7 @@ function* summing(
     const [from, to] = [nodes.of(summary.from), nodes.of(summary.to)];
     if (from === hiddenNumber && to === hiddenNumber) continue;
     const state = states.indexAt(row);
-    if (!wanted(row, summary, state)) {
+    if (wanted !== undefined && !wanted(row, summary, state)) {
       spans.leftOut++;
       continue;
     }
@@ -102,24 +102,20 @@ function nodeKeys(
 ): string[] {
   // those come ascending, and what is sorted for the most part is sorted soon
   const keys = new Set<string>(isWhole(filter) ? quietNodes(world, scope, filter) : []);
-  const used = new Set<number>();
-  for (let i = 0; i < pairs.size; i++) used.add(pairs.source(i)).add(pairs.target(i));
-  for (const number of used) keys.add(nodes.key(number));
+  const used = new Uint8Array(nodes.size);
+  for (let i = 0; i < pairs.size; i++) used[pairs.source(i)] = used[pairs.target(i)] = 1;
+  for (let number = 0; number < used.length; number++) if (used[number] === 1) keys.add(nodes.key(number));
   for (const { source, target } of granted) keys.add(source).add(target);
   return [...keys].sort();
 }
 
 const parts = {
-  comma: bytesOf(','),
-  source: bytesOf('{"source":'),
+  first: bytesOf('{"source":'),
+  next: bytesOf(',{"source":'),
   target: bytesOf(',"target":'),
   attributes: bytesOf(',"attributes":'),
   end: bytesOf('}'),
 };
-
-function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
 
 function* edgeTexts(
   nodes: NodeNumbers,
@@ -130,8 +126,7 @@ function* edgeTexts(
   const keys = new QuotedKeys(nodes);
   const { pairs } = sums;
   for (let i = 0; i < pairs.size; i++) {
-    if (i > 0) room.copy(parts.comma);
-    room.copy(parts.source);
+    room.copy(i === 0 ? parts.first : parts.next);
     keys.write(pairs.source(i), room);
     room.copy(parts.target);
     keys.write(pairs.target(i), room);
@@ -161,7 +156,7 @@ class QuotedKeys {
       this.#room.text(JSON.stringify(this.#nodes.key(number)));
       this.#ends[number] = this.#room.length;
     }
-    room.copy(this.#room.bytes, start, this.#ends[number]);
+    room.copy(this.#room.view, start, this.#ends[number]);
   }
 }
 

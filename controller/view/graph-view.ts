@@ -35,7 +35,7 @@ export function connectionsBetween(
     const [from, to] = [nodes.of(ends.from), nodes.of(ends.to)];
     if (from === hiddenNumber || to === hiddenNumber || nodes.key(from) !== source || nodes.key(to) !== target)
       continue;
-    if (wanted(row, graph.summaryAt(row), states.indexAt(row))) found.push(row);
+    if (wanted?.(row, graph.summaryAt(row), states.indexAt(row)) !== false) found.push(row);
   }
   return found;
 }

@@ -30,9 +30,9 @@ export class NodeNumbers {
     return this.#keys[number] as string;
   }
 
-  /** The number of a key; undefined where no endpoint that was asked for has it. */
-  find(key: string): number | undefined {
-    return this.#byKey.get(key);
+  /** Numbers are below. */
+  get size(): number {
+    return this.#keys.length;
   }
 
   /** Whether there is an edge between two keys. */

@@ -2,11 +2,18 @@ import { mix } from '../graph/evidence-table.ts';
 
 /** Ordered pairs of numbers, each found again by a number of its own: 0, 1, 2, … in the order in which they came. */
 export class PairTable {
-  #sources = new Int32Array(1024);
-  #targets = new Int32Array(1024);
+  #sources: Int32Array<ArrayBuffer>;
+  #targets: Int32Array<ArrayBuffer>;
   /** Open addressing: number + 1, or 0 where free. */
-  #slots = new Int32Array(4096);
+  #slots: Int32Array<ArrayBuffer>;
   #size = 0;
+
+  /** `expected`: pairs that there is room for at first. */
+  constructor(expected = 64) {
+    this.#sources = new Int32Array(expected);
+    this.#targets = new Int32Array(expected);
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(expected * 2 + 2)));
+  }
 
   get size(): number {
     return this.#size;

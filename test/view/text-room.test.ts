@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { TextRoom } from '../../controller/view/text-room.ts';
+import { bytesOf, TextRoom } from '../../controller/view/text-room.ts';
 
 const times = fc.oneof(fc.double({ min: -8.64e15, max: 8.64e15, noNaN: true }), fc.integer({ min: 0, max: 4e12 }));
 const counts = fc.oneof(fc.nat(2_000), fc.maxSafeNat());
@@ -32,7 +32,7 @@ test('what is written, in whatever small room, stands there in order', (t) => {
             expected += new Date(value).toISOString();
             break;
           case 'copy':
-            room.copy(new TextEncoder().encode(`<${value}>`), 1, value.length + 1);
+            room.copy(bytesOf(`<${value}>`), 1, value.length + 1);
             expected += value;
             break;
         }

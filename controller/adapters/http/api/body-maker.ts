@@ -37,7 +37,7 @@ export class BodyMaker {
 
   async #made(write: Written, encoding: Encoding | undefined): Promise<Body> {
     // what took very much once is not kept for it
-    if (this.#room.bytes.length > mostRoomBytes) this.#room = new TextRoom(roomBytes);
+    if (this.#room.view.byteLength > mostRoomBytes) this.#room = new TextRoom(roomBytes);
     const room = this.#room;
     const plain: Buffer[] = [];
     let large: LargeBody | undefined;
