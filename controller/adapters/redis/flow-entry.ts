@@ -39,7 +39,7 @@ type Entry = readonly [
   peers: readonly Partial<FlowPeer>[],
   nodes: readonly string[],
   flows: readonly FlowRow[],
-  losses?: readonly FlowLoss[],
+  losses?: readonly (Omit<FlowLoss, 'events'> & { readonly events?: number })[],
 ];
 
 /** JSON: an array of the peers, of the nodes, of the flows that name both by position, and of the losses where there are some. */
@@ -55,7 +55,9 @@ export function encodeEntry({ flows, losses }: ShardPart): string {
 export function decodeEntry(text: string): ShardPart {
   const [peers, nodes, rows, losses = []] = JSON.parse(text) as Entry;
   const whole = peers.map((peer): FlowPeer => ({ ...unnamedPeer, ...peer }));
-  return { flows: rows.map((row) => decodeFlow(row, whole, nodes)), losses };
+  // JSON leaves out what is not defined
+  const lost = losses.map((loss): FlowLoss => ({ ...loss, events: loss.events }));
+  return { flows: rows.map((row) => decodeFlow(row, whole, nodes)), losses: lost };
 }
 
 function encodeFlow(flow: Flow, peers: Table, nodes: Table): string {

@@ -1,0 +1,43 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { decodeEntry, encodeEntry } from '../../../controller/adapters/redis/flow-entry.ts';
+import { shardOf } from '../../../controller/adapters/redis/shard-of-flow.ts';
+import { anyFlow, anyLoss, flow } from '../../support/flows.ts';
+
+test('what was put into an entry comes out of it', (t) => {
+  fc.assert(
+    fc.property(fc.array(anyFlow), fc.array(anyLoss), (flows, losses) => {
+      t.deepEqual(decodeEntry(encodeEntry({ flows, losses })), { flows, losses });
+    }),
+  );
+});
+
+test('flows of one peer name it once', (t) => {
+  const one = flow({ port: 1 });
+  const flows = Array.from({ length: 100 }, (_, i) => ({ ...one, port: i }));
+  const length = encodeEntry({ flows, losses: [] }).length;
+  t.true(length < 100 * 80, `${length}`);
+  const [first, second] = decodeEntry(encodeEntry({ flows, losses: [] })).flows;
+  t.is(first?.client, second?.client);
+});
+
+test('an entry that is damaged is told from one that is not', (t) => {
+  const text = encodeEntry({ flows: [flow()], losses: [] });
+  t.throws(() => decodeEntry(text.slice(0, -1)));
+  t.throws(() => decodeEntry('[[],[],[[1,0,0,0,1,1,6,1,1,0,0,0]]]'));
+});
+
+test('the reports of one connection come to one shard, and flows spread over all', (t) => {
+  fc.assert(
+    fc.property(anyFlow, fc.integer({ min: 1, max: 64 }), (one, count) => {
+      const shard = shardOf(one, count);
+      t.true(Number.isInteger(shard) && shard >= 0 && shard < count);
+      const other = { ...one, node: 'other', timeMs: one.timeMs + 1, bytes: 7, clientPort: 1, client: one.client };
+      t.is(shardOf(other, count), shard);
+      if (!one.directed) t.is(shardOf({ ...one, client: one.server, server: one.client }, count), shard);
+    }),
+  );
+  const shards = new Set<number>();
+  for (let i = 0; i < 400; i++) shards.add(shardOf(flow({ server: `10.0.${i >> 8}.${i & 255}` }), 16));
+  t.is(shards.size, 16);
+});
