@@ -12,9 +12,8 @@ import { type PushAddress, PushListener, type PushTls } from './adapters/flow-pu
 import { PushRequests } from './adapters/flow-push/push-requests.ts';
 import { ControllerProblem } from './backend.ts';
 import type { ControllerConfig } from './config.ts';
-import type { LiveIngest } from './live-ingest.ts';
 import { problem } from './model/problem.ts';
-import type { Clock, SourcePositions } from './ports.ts';
+import type { Clock, FlowSource, SourcePositions } from './ports.ts';
 
 export interface PushEndpointOptions {
   readonly config: NonNullable<ControllerConfig['push']>;
@@ -24,6 +23,12 @@ export interface PushEndpointOptions {
   readonly log: Logger;
   readonly figures: PushFigures;
   readonly limits?: Partial<PushLimits>;
+}
+
+/** Who reads sources: counts what they deliver, or passes it on. */
+export interface TakesFlows {
+  /** Reads until aborted, or until all sources have ended. */
+  run(sources: readonly FlowSource[], signal: AbortSignal): Promise<void>;
 }
 
 /** What was begun before the end is read, and counted, within this. */
@@ -92,10 +97,10 @@ export class PushEndpoint {
   }
 
   /**
-   * Takes batches until aborted; what was begun then is still counted. `positions` are those of the store. Rejects only for
-   * bugs.
+   * Takes batches until aborted; what was begun then is still read by `taker`. `positions` are those of the store. Rejects
+   * with what `taker` rejects with, and for bugs.
    */
-  async run(ingest: Pick<LiveIngest, 'run'>, positions: SourcePositions, signal: AbortSignal): Promise<void> {
+  async run(taker: TakesFlows, positions: SourcePositions, signal: AbortSignal): Promise<void> {
     const counting = new AbortController();
     const done = new AbortController();
     const late = () =>
@@ -111,7 +116,7 @@ export class PushEndpoint {
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
     try {
-      await Promise.all([ingest.run([this.#intake], counting.signal), this.#lookAtFiles(signal)]);
+      await Promise.all([taker.run([this.#intake], counting.signal), this.#lookAtFiles(signal)]);
     } finally {
       done.abort();
     }

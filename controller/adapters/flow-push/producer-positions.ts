@@ -51,6 +51,11 @@ export function formatPosition(sequence: number, nowMs: number): SourcePosition 
   return `${sequence} ${nowMs}`;
 }
 
+/** The number of the batch that a position stands behind. */
+export function sequenceOf(position: SourcePosition): number | undefined {
+  return parsePosition(position)?.sequence;
+}
+
 function parsePosition(position: SourcePosition | undefined): KnownProducer | undefined {
   const [, sequence, heardMs] = /^(\d+) (\d+)$/.exec(position ?? '') ?? [];
   return sequence === undefined ? undefined : { sequence: Number(sequence), heardMs: Number(heardMs) };
