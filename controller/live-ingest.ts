@@ -2,6 +2,7 @@ import type { FlowAttributor, ObservedAddresses } from './attribution/attribute-
 import { AttributionNow } from './attribution-now.ts';
 import type { TrafficGraph } from './graph/traffic-graph.ts';
 import { HeldFlows } from './held-flows.ts';
+import { LossTimes } from './loss-times.ts';
 import type { Cluster } from './model/cluster.ts';
 import type { Endpoint, UnknownReason } from './model/endpoint.ts';
 import type { Flow } from './model/flow.ts';
@@ -74,6 +75,7 @@ export class LiveIngest {
   readonly #onCluster: ((cluster: Cluster) => void) | undefined;
   readonly #held: HeldFlows;
   readonly #sources = new SourceFigures();
+  readonly #lossTimes = new LossTimes();
   readonly #attribution: AttributionNow;
   readonly #positions = new Map<string, SourcePosition | undefined>();
   #awaited: (() => void)[] = [];
@@ -253,7 +255,7 @@ export class LiveIngest {
     const { flows, losses, rejected, records } = batch;
     const now = this.#clock.now();
     // what a node lost may hang on whether it was heard of before
-    for (const loss of losses) this.#graph.loss(loss);
+    for (const loss of this.#lossTimes.dated(source.name, batch, now)) this.#graph.loss(loss);
     for (const flow of flows) {
       if (!this.#count(flow, true) && !this.#held.hold(flow, now)) this.#count(flow, false);
     }

@@ -3,7 +3,7 @@ import { FlowFileError } from '../controller/adapters/flow-file/flow-file-error.
 import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
 import { LiveIngest, type LiveIngestOptions } from '../controller/live-ingest.ts';
 import type { Cluster } from '../controller/model/cluster.ts';
-import { type Flow, unnamedPeer } from '../controller/model/flow.ts';
+import { type Flow, type FlowLoss, unnamedPeer } from '../controller/model/flow.ts';
 import { problem } from '../controller/model/problem.ts';
 import type { FlowBatch, FlowSource } from '../controller/ports.ts';
 import { ManualClock, settled } from './reconcile/manual-clock.ts';
@@ -147,6 +147,27 @@ test('the first flows of a node do not make its first observer a late one', asyn
   t.deepEqual(missed(), []);
   await source.feed({ flows: [], losses: [{ ...started, timeMs: mondayMs + minuteMs }] });
   t.deepEqual(missed(), [1]);
+  await end();
+});
+
+test('a loss that a clock dates days before what its source reported already is of that time, and not made up for', async (t) => {
+  const hourMs = 60 * minuteMs;
+  const lost = (timeMs: number, node: string) =>
+    ({ timeMs, source: 'hubble', node, events: 3, kind: 'lost' }) as const satisfies FlowLoss;
+  const { source, graph, clock, end } = await running(grown, ['a']);
+  const hours = () =>
+    graph
+      .observation()
+      .losses.map(({ node, periods }) => [node, periods.map(({ startMs }) => (startMs - mondayMs) / hourMs)]);
+  // as it reads what happened before it was there
+  await source.feed({ flows: [flow(mondayMs - 60 * hourMs)], losses: [lost(mondayMs - 61 * hourMs, 'replayed')] });
+  await source.feed({ flows: [flow(mondayMs), flow(clock.now() + 9 * hourMs, { node: 'ahead' })] });
+  await source.feed({ losses: [lost(mondayMs - 48 * hourMs, 'behind'), lost(mondayMs - 50 * minuteMs, 'skewed')] });
+  t.deepEqual(hours(), [
+    ['behind', [0]],
+    ['replayed', [-61]],
+    ['skewed', [-1]],
+  ]);
   await end();
 });
 
