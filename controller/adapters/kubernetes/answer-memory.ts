@@ -13,7 +13,10 @@ export interface MemoryTerms<Answer> {
   readonly most?: number;
 }
 
-/** Answers that are asked for again and again; a question that is being asked is asked once. What failed is not remembered. */
+/**
+ * Answers that are asked for again and again; a question that is being asked is asked once. What failed is not remembered, and
+ * takes the place of no answer.
+ */
 export class AnswerMemory<Answer> {
   readonly #terms: MemoryTerms<Answer>;
   /** In the order in which they were asked. */
@@ -24,18 +27,25 @@ export class AnswerMemory<Answer> {
   }
 
   get(key: string, ask: () => Promise<Answer>): Promise<Answer> {
-    const { clock, holdsMs, most = 10_000 } = this.#terms;
+    const { clock } = this.#terms;
     const known = this.#answers.get(key);
     if (known !== undefined && known.untilMs > clock.now()) return known.answer;
     const asked: Remembered<Answer> = { answer: ask(), untilMs: Number.POSITIVE_INFINITY };
     this.#answers.delete(key);
     this.#answers.set(key, asked);
-    const [oldest] = this.#answers.keys();
-    if (this.#answers.size > most && oldest !== undefined) this.#answers.delete(oldest);
     asked.answer.then(
-      (answer) => (asked.untilMs = clock.now() + holdsMs(answer)),
+      (answer) => this.#remember(asked, answer),
       () => this.#answers.delete(key),
     );
     return asked.answer;
+  }
+
+  #remember(asked: Remembered<Answer>, answer: Answer): void {
+    const { clock, holdsMs, most = 10_000 } = this.#terms;
+    asked.untilMs = clock.now() + holdsMs(answer);
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= most) break;
+      this.#answers.delete(oldest);
+    }
   }
 }

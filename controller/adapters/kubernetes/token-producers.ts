@@ -3,20 +3,14 @@ import { ClusterError } from '../../model/cluster-error.ts';
 import type { Clock, ClusterView } from '../../ports.ts';
 import type { Credentials, ProducerCheck, Pusher } from '../flow-push/producer-check.ts';
 import { PushRefusal } from '../flow-push/push-refusal.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import type { KubeClient } from './kube-client.ts';
 import { reviewAccess, reviewToken, type ReviewedUser } from './token-review.ts';
-
-/** What the API server said of a token, or what became of asking. */
-interface Remembered {
-  readonly pusher: Promise<Pusher>;
-  untilMs: number;
-}
 
 /** Rights that were taken away may be used for so long. */
 const rememberedMs = 60_000;
 /** Somebody may just be giving the rights. */
 const refusalRememberedMs = 3_000;
-const mostRemembered = 10_000;
 /** Tokens that nobody knows must not keep the API server from its work. */
 const mostAsked = 32;
 
@@ -32,15 +26,15 @@ const nodeNameKey = 'authentication.kubernetes.io/node-name';
 export class TokenProducers implements ProducerCheck {
   readonly #client: KubeClient;
   readonly #view: Pick<ClusterView, 'cluster'>;
-  readonly #clock: Clock;
-  /** In the order in which they were asked. */
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #answers: AnswerMemory<Pusher | PushRefusal>;
   #asked = 0;
 
   constructor(client: KubeClient, view: Pick<ClusterView, 'cluster'>, clock: Clock) {
     this.#client = client;
     this.#view = view;
-    this.#clock = clock;
+    const holdsMs = (answer: Pusher | PushRefusal) =>
+      answer instanceof PushRefusal ? refusalRememberedMs : rememberedMs;
+    this.#answers = new AnswerMemory({ clock, holdsMs });
   }
 
   async check({ token }: Credentials, path: string): Promise<Pusher> {
@@ -49,34 +43,23 @@ export class TokenProducers implements ProducerCheck {
       throw new PushRefusal('Unauthenticated', message);
     }
     const key = createHash('sha256').update(`${path} ${token}`).digest('base64');
-    const known = this.#remembered.get(key);
-    if (known !== undefined && known.untilMs > this.#clock.now()) return known.pusher;
+    const answer = await this.#answers.get(key, () => this.#ask(token, path));
+    if (answer instanceof PushRefusal) throw answer;
+    return answer;
+  }
+
+  /** What the API server says; rejects with PushRefusal `CannotCheck` where it says nothing. */
+  async #ask(token: string, path: string): Promise<Pusher | PushRefusal> {
     if (this.#asked >= mostAsked) {
       throw new PushRefusal('CannotCheck', 'too many tokens wait to be checked', { retryAfterS: 1 });
     }
-    const asked: Remembered = { pusher: this.#ask(token, path), untilMs: this.#clock.now() + rememberedMs };
-    this.#remembered.delete(key);
-    this.#remembered.set(key, asked);
-    for (const oldest of this.#remembered.keys()) {
-      if (this.#remembered.size <= mostRemembered) break;
-      this.#remembered.delete(oldest);
-    }
-    try {
-      return await asked.pusher;
-    } catch (error) {
-      const isAnswer = error instanceof PushRefusal && error.code !== 'CannotCheck';
-      asked.untilMs = isAnswer ? this.#clock.now() + refusalRememberedMs : 0;
-      throw error;
-    }
-  }
-
-  async #ask(token: string, path: string): Promise<Pusher> {
     this.#asked++;
     try {
       const user = await this.#userOf(token);
       await this.#requireRight(user, path);
       return { name: user.username, node: this.#nodeOf(user) };
     } catch (error) {
+      if (error instanceof PushRefusal && error.code !== 'CannotCheck') return error;
       if (!(error instanceof ClusterError)) throw error;
       const message = `the API server cannot say who this is: ${error.message}`;
       throw new PushRefusal('CannotCheck', message, { retryAfterS: 5 });
