@@ -41,16 +41,37 @@ export const bench: Bench = {
 
 /** Sends bursts of connections that no round before had. */
 class Burst {
-  readonly #namespace: string;
+  readonly #prefix: string;
   #port = 1_000;
 
-  constructor(namespace: string) {
-    this.#namespace = namespace;
+  /** `prefix` of the names of namespaces. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
   }
 
+  /** A datagram each, which nobody answers. */
   async send(connections: number): Promise<void> {
-    const args = [sender, 'udp', server.ipv4, String(this.#port++), String(connections)];
-    await exec('ip', ['netns', 'exec', this.#namespace, process.execPath, ...args]);
+    await exec('ip', this.#inside(client.name, 'udp', this.#port++, connections));
+  }
+
+  /** TCP, each with its handshake and its end. */
+  async shakeHands(connections: number): Promise<void> {
+    const port = this.#port;
+    this.#port += 10;
+    const listener = spawn('ip', this.#inside(server.name, 'tcp-listen', port), { stdio: ['pipe', 'pipe', 'inherit'] });
+    const gone = once(listener, 'exit');
+    try {
+      await Promise.race([once(listener.stdout, 'data'), gone]);
+      await exec('ip', this.#inside(client.name, 'tcp', port, connections));
+    } finally {
+      listener.stdin.end();
+      await gone;
+    }
+  }
+
+  #inside(host: string, what: string, port: number, count = 1): readonly string[] {
+    const program = [process.execPath, sender, what, server.ipv4, String(port), String(count)];
+    return ['netns', 'exec', `${this.#prefix}${host}`, ...program];
   }
 }
 
@@ -122,9 +143,10 @@ class Contestant {
 async function measured(): Promise<readonly Figure[]> {
   const lab = await NetworkNode.start({ node, pods: [client, server], outside: [], services: [] });
   try {
-    const packets = new Burst(lab.namespace.slice(0, -node.name.length) + client.name);
+    const packets = new Burst(lab.namespace.slice(0, -node.name.length));
     const [bare, agent] = [await rates('bare', lab.namespace, packets), await rates('agent', lab.namespace, packets)];
-    const burstLost = await live(lab.namespace, packets);
+    const datagrams = await live(lab.namespace, () => packets.send(burst));
+    const handshakes = await live(lab.namespace, () => packets.shakeHands(burst));
     const flood = await flooded(lab.namespace, packets);
     const none = { baseline: undefined, bar: undefined };
     return [
@@ -133,9 +155,17 @@ async function measured(): Promise<readonly Figure[]> {
       {
         ...none,
         what: `lost of a burst of ${burst}`,
-        values: burstLost,
+        values: datagrams.lost,
         unit: 'events',
-        bar: { text: 'none', met: burstLost.every((lost) => lost === 0) },
+        bar: { text: 'none', met: datagrams.lost.every((lost) => lost === 0) },
+      },
+      { ...none, what: 'TCP connections seen in a burst', values: handshakes.rates, unit: 'connections/s' },
+      {
+        ...none,
+        what: `lost of a burst of ${burst} TCP connections`,
+        values: handshakes.lost,
+        unit: 'events',
+        bar: { text: 'none', met: handshakes.lost.every((lost) => lost === 0) },
       },
       { ...none, what: 'dropped by the kernel in a flood', values: [flood.dropped], unit: 'events' },
       {
@@ -172,16 +202,19 @@ async function rates(which: 'agent' | 'bare', namespace: string, packets: Burst)
   return values;
 }
 
-/** Events lost of bursts that are read as they come. */
-async function live(namespace: string, packets: Burst): Promise<readonly number[]> {
-  const values: number[] = [];
+/** Bursts that are read as they come: how fast, and events lost. */
+async function live(
+  namespace: string,
+  send: () => Promise<void>,
+): Promise<{ readonly rates: readonly number[]; readonly lost: readonly number[] }> {
+  const values: { rates: number[]; lost: number[] } = { rates: [], lost: [] };
   for (let round = 0; round < rounds; round++) {
     const agent = await Contestant.start('agent', namespace, wide);
     try {
       await agent.pause();
-      await agent.read(burst, () => packets.send(burst));
+      values.rates.push(burst / (await agent.read(burst, send)));
       const { told, dropped } = await agent.losses();
-      values.push(Math.max(told, dropped));
+      values.lost.push(Math.max(told, dropped));
     } finally {
       await agent.stop();
     }
