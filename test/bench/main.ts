@@ -11,6 +11,7 @@ import { type Bench, table } from './measure.ts';
 import { bench as page } from './page.ts';
 import { bench as quality } from './quality.ts';
 import { bench as redis } from './redis.ts';
+import { bench as redisStreams } from './redis-streams.ts';
 import { bench as synthesis } from './synthesis.ts';
 
 const benches: readonly Bench[] = [
@@ -26,6 +27,7 @@ const benches: readonly Bench[] = [
   http,
   page,
   redis,
+  redisStreams,
 ];
 
 /** Runs the benchmarks that the command line names, or all of them, each in a process of its own. */

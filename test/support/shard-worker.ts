@@ -4,6 +4,7 @@ import { openShard } from '../../controller/adapters/redis/shard-store.ts';
 import { type Shards, shardName } from '../../controller/adapters/redis/shards.ts';
 import { readEvidence } from '../../controller/adapters/redis/read-evidence.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
+import { AttributionNow } from '../../controller/attribution-now.ts';
 import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { LiveIngest } from '../../controller/live-ingest.ts';
@@ -20,6 +21,8 @@ export interface WorkerOptions {
   readonly cluster: Cluster;
   readonly flushMs?: number;
   readonly leaseMs?: number;
+  /** Leaves the others alone. @default all */
+  readonly only?: readonly number[];
 }
 
 /** Works on every shard that is free, as a process of its own would, until it is stopped or dropped. */
@@ -42,16 +45,25 @@ export class ShardWorker {
     this.#running = run(this.#stop.signal);
   }
 
-  static async start({ link, shards, cluster, flushMs = 20, leaseMs = 500 }: WorkerOptions): Promise<ShardWorker> {
+  static async start({
+    link,
+    shards,
+    cluster,
+    flushMs = 20,
+    leaseMs = 500,
+    only,
+  }: WorkerOptions): Promise<ShardWorker> {
     const keepers: EvidenceKeeper[] = [];
     const ingests: LiveIngest[] = [];
     const runs: ((signal: AbortSignal) => Promise<unknown>)[] = [];
-    for (let shard = 0; shard < shards.count; shard++) {
+    const view = new StaticView(cluster);
+    const attribution = new AttributionNow(view, systemClock);
+    for (const shard of only ?? Array.from({ length: shards.count }, (_, i) => i)) {
       const held = await openShard({ link, shards, shard, who: 'a test', clock: systemClock, leaseMs });
       if (held === undefined) continue;
       const { store, intake } = held;
       const graph = new TrafficGraph({ binMs: workerBinMs, saved: true });
-      const ingest = new LiveIngest({ view: new StaticView(cluster), graph, clock: systemClock, graceMs: 1 });
+      const ingest = new LiveIngest({ view, graph, clock: systemClock, attribution, graceMs: 1 });
       const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs });
       const positions = await keeper.load();
       if ('code' in positions) throw new Error(positions.message);

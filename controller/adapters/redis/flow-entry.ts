@@ -1,11 +1,4 @@
-import {
-  type Flow,
-  type FlowLoss,
-  type FlowPeer,
-  flowSourceKinds,
-  type FlowVerdict,
-  unnamedPeer,
-} from '../../model/flow.ts';
+import { type Flow, type FlowLoss, type FlowPeer, flowSourceKinds, type FlowVerdict } from '../../model/flow.ts';
 
 /** What one shard gets of a batch. */
 export interface ShardPart {
@@ -16,89 +9,142 @@ export interface ShardPart {
 /** As they stand in an entry, by position: only append. */
 const verdicts: readonly FlowVerdict[] = ['allowed', 'denied', 'audited', 'none'];
 const answers = [undefined, false, true] as const;
+/** Directed, then answered, then verdict. */
+const answerUnit = 2;
+const verdictUnit = answerUnit * answers.length;
 
-type FlowRow = readonly [
-  timeMs: number,
-  /** From `timeMs` on. */
-  durationMs: number,
-  client: number,
-  server: number,
-  clientPort: number,
-  port: number,
-  protocol: number,
-  /** Directed, then answered, then verdict: 1 + 3 x 4 combinations by position. */
-  kind: number,
-  connections: number,
-  bytes: number,
-  source: number,
-  node: number,
-  rest?: Pick<Flow, 'addressed' | 'translatedClient' | 'serverNode'>,
-];
+/**
+ * Numbers of a flow, one after the other: its time from the first one's on, how long it took, client and server among the
+ * peers, the client's port, the server's, protocol, kind, connections, bytes, source, node.
+ */
+const flowNumbers = 12;
+
+type StoredPeer = string | Partial<FlowPeer>;
+type RareParts = Pick<Flow, 'addressed' | 'translatedClient' | 'serverNode'>;
 
 type Entry = readonly [
-  peers: readonly Partial<FlowPeer>[],
+  /** One that only has an address is the address. */
+  peers: readonly StoredPeer[],
   nodes: readonly string[],
-  flows: readonly FlowRow[],
-  losses?: readonly (Omit<FlowLoss, 'events'> & { readonly events?: number })[],
+  firstMs: number,
+  numbers: readonly number[],
+  /** Of flows that have some, by position. */
+  rare: readonly (readonly [position: number, parts: Partial<RareParts>])[],
+  losses: readonly (Omit<FlowLoss, 'events'> & { readonly events?: number })[],
 ];
 
-/** JSON: an array of the peers, of the nodes, of the flows that name both by position, and of the losses where there are some. */
+/** JSON with everything that many flows share told once: most of what a worker does is to read it. */
 export function encodeEntry({ flows, losses }: ShardPart): string {
-  const peers = new Table();
+  const peers = new PeerTable();
   const nodes = new Table();
-  const rows = flows.map((flow) => encodeFlow(flow, peers, nodes)).join(',');
-  const lost = losses.length === 0 ? '' : `,${JSON.stringify(losses)}`;
-  return `[[${peers.text}],[${nodes.text}],[${rows}]${lost}]`;
-}
-
-/** Throws SyntaxError or TypeError for what `encodeEntry` did not write. */
-export function decodeEntry(text: string): ShardPart {
-  const [peers, nodes, rows, losses = []] = JSON.parse(text) as Entry;
-  const whole = peers.map((peer): FlowPeer => ({ ...unnamedPeer, ...peer }));
-  // JSON leaves out what is not defined
-  const lost = losses.map((loss): FlowLoss => ({ ...loss, events: loss.events }));
-  return { flows: rows.map((row) => decodeFlow(row, whole, nodes)), losses: lost };
-}
-
-function encodeFlow(flow: Flow, peers: Table, nodes: Table): string {
-  const { timeMs, endMs, clientPort, port, protocol, connections, bytes } = flow;
-  const kind =
-    (flow.directed ? 1 : 0) + 2 * (answers.indexOf(flow.answered) + answers.length * verdicts.indexOf(flow.verdict));
-  const client = peers.position(JSON.stringify(flow.client));
-  const server = peers.position(JSON.stringify(flow.server));
-  const source = flowSourceKinds.indexOf(flow.source);
-  const node = nodes.position(JSON.stringify(flow.node));
-  const { addressed, translatedClient, serverNode } = flow;
-  const isPlain = addressed === undefined && translatedClient === undefined && serverNode === undefined;
-  const rest = isPlain ? '' : `,${JSON.stringify({ addressed, translatedClient, serverNode })}`;
-  return `[${timeMs},${endMs - timeMs},${client},${server},${clientPort},${port},${protocol},${kind},${connections},${bytes},${source},${node}${rest}]`;
-}
-
-function decodeFlow(row: FlowRow, peers: readonly FlowPeer[], nodes: readonly string[]): Flow {
-  const [timeMs, durationMs, client, server, clientPort, port, protocol, kind, connections, bytes, source, node, rest] =
-    row;
-  const [peer, other, of] = [peers[client], peers[server], flowSourceKinds[source]];
-  const verdict = verdicts[Math.floor(kind / (2 * answers.length))];
-  if (peer === undefined || other === undefined || of === undefined || verdict === undefined) {
-    throw new TypeError('a flow names what is not there');
+  const firstMs = flows[0]?.timeMs ?? 0;
+  const numbers: number[] = [];
+  const rare: Entry[4][number][] = [];
+  for (const [i, flow] of flows.entries()) {
+    const { timeMs, endMs, clientPort, port, protocol, connections, bytes } = flow;
+    const kind =
+      (flow.directed ? 1 : 0) +
+      answerUnit * answers.indexOf(flow.answered) +
+      verdictUnit * verdicts.indexOf(flow.verdict);
+    numbers.push(
+      timeMs - firstMs,
+      endMs - timeMs,
+      peers.peer(flow.client),
+      peers.peer(flow.server),
+      clientPort,
+      port,
+      protocol,
+      kind,
+      connections,
+      bytes,
+      flowSourceKinds.indexOf(flow.source),
+      nodes.position(JSON.stringify(flow.node)),
+    );
+    const { addressed, translatedClient, serverNode } = flow;
+    if (addressed === undefined && translatedClient === undefined && serverNode === undefined) continue;
+    rare.push([i, { addressed, ...(translatedClient && { translatedClient }), ...(serverNode && { serverNode }) }]);
   }
+  const rest = `${JSON.stringify(rare)},${JSON.stringify(losses)}`;
+  return `[[${peers.text}],[${nodes.text}],${firstMs},[${numbers.join(',')}],${rest}]`;
+}
+
+/**
+ * Throws SyntaxError or TypeError for what `encodeEntry` did not write. `addresses`: peers that only have an address, by it;
+ * who reads many entries keeps it.
+ */
+export function decodeEntry(text: string, addresses: AddressPeers = new AddressPeers()): ShardPart {
+  const [stored, nodes, firstMs, numbers, rare, losses] = JSON.parse(text) as Entry;
+  const peers = stored.map((peer) => (typeof peer === 'string' ? addresses.of(peer) : wholePeer(peer)));
+  const flows: Flow[] = [];
+  for (let at = 0; at < numbers.length; at += flowNumbers) flows.push(flowAt(numbers, at, firstMs, peers, nodes));
+  for (const [position, parts] of rare) flows[position] = { ...(flows[position] as Flow), ...parts };
+  // JSON leaves out what is not defined
+  return { flows, losses: losses.map((loss): FlowLoss => ({ ...loss, events: loss.events })) };
+}
+
+function flowAt(
+  numbers: readonly number[],
+  at: number,
+  firstMs: number,
+  peers: readonly FlowPeer[],
+  nodes: readonly string[],
+): Flow {
+  const timeMs = firstMs + (numbers[at] as number);
+  const client = peers[numbers[at + 2] as number];
+  const server = peers[numbers[at + 3] as number];
+  const kind = numbers[at + 7] as number;
+  const source = flowSourceKinds[numbers[at + 10] as number];
+  const node = nodes[numbers[at + 11] as number];
+  const verdict = verdicts[Math.floor(kind / verdictUnit)];
+  if (!client || !server || !source || !verdict || node === undefined) throw new TypeError('a flow lacks a part');
   return {
     timeMs,
-    endMs: timeMs + durationMs,
-    client: peer,
-    server: other,
-    clientPort,
-    port,
+    endMs: timeMs + (numbers[at + 1] as number),
+    client,
+    server,
+    clientPort: numbers[at + 4] as number,
+    port: numbers[at + 5] as number,
     addressed: undefined,
-    protocol,
+    protocol: numbers[at + 6] as number,
     directed: (kind & 1) === 1,
     verdict,
-    answered: answers[(kind >>> 1) % answers.length],
-    connections,
-    bytes,
-    source: of,
-    node: nodes[node] ?? '',
-    ...rest,
+    answered: answers[Math.floor(kind / answerUnit) % answers.length],
+    connections: numbers[at + 8] as number,
+    bytes: numbers[at + 9] as number,
+    source,
+    node,
+  };
+}
+
+/** Peers that are known by their address alone, each once while there is room: nearly all of many sources are. */
+export class AddressPeers {
+  readonly #known = new Map<string, FlowPeer>();
+
+  of(ip: string): FlowPeer {
+    const known = this.#known.get(ip);
+    if (known !== undefined) return known;
+    if (this.#known.size >= mostAddresses) this.#known.clear();
+    const peer = wholePeer({ ip });
+    this.#known.set(ip, peer);
+    return peer;
+  }
+}
+
+const mostAddresses = 1 << 16;
+
+/** Field by field: spreading two objects takes many times as long. */
+function wholePeer(peer: Partial<FlowPeer>): FlowPeer {
+  return {
+    ip: peer.ip,
+    namespace: peer.namespace,
+    pod: peer.pod,
+    podPrefix: peer.podPrefix,
+    workload: peer.workload,
+    labels: peer.labels,
+    reserved: peer.reserved,
+    node: peer.node,
+    service: peer.service,
+    dnsNames: peer.dnsNames,
   };
 }
 
@@ -115,4 +161,33 @@ class Table {
     this.text += position === 0 ? text : `,${text}`;
     return position;
   }
+}
+
+class PeerTable extends Table {
+  readonly #addresses = new Map<string, number>();
+
+  peer(peer: FlowPeer): number {
+    const { ip } = peer;
+    if (ip === undefined || isNamed(peer)) return this.position(JSON.stringify(peer));
+    const known = this.#addresses.get(ip);
+    if (known !== undefined) return known;
+    const position = this.position(JSON.stringify(ip));
+    this.#addresses.set(ip, position);
+    return position;
+  }
+}
+
+/** By anything but its address. */
+function isNamed({
+  namespace,
+  pod,
+  podPrefix,
+  workload,
+  labels,
+  reserved,
+  node,
+  service,
+  dnsNames,
+}: FlowPeer): boolean {
+  return (namespace ?? pod ?? podPrefix ?? workload ?? labels ?? reserved ?? node ?? service ?? dnsNames) !== undefined;
 }

@@ -1,7 +1,7 @@
 import type { Flow, FlowLoss } from '../../model/flow.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord, SourcePosition, SourcePositions } from '../../ports.ts';
 import { AppliedNumbers } from './applied-numbers.ts';
-import { decodeEntry, type ShardPart } from './flow-entry.ts';
+import { AddressPeers, decodeEntry, type ShardPart } from './flow-entry.ts';
 import type { RedisLink } from './redis-link.ts';
 import { script } from './redis-script.ts';
 import { shardKeys } from './shards.ts';
@@ -19,13 +19,31 @@ export interface ShardIntakeOptions {
 const mostRead = 256;
 export const intakeName = 'intake';
 
-/** KEYS: intake. ARGV: the id to begin at, how many. Answers with the id of the first entry that is there, and the entries. */
+/**
+ * KEYS: intake. ARGV: the id to begin at, how many. Answers with the id of the first entry that is there, and the entries as
+ * one text: a line for the id, then one for each field and value, then an empty one. Nothing that we append has a line feed.
+ */
 const readScript = script(`
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-return {first[1] and first[1][1] or '', redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])}
+local entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+local texts = {}
+for i, entry in ipairs(entries) do texts[i] = entry[1] .. '\\n' .. table.concat(entry[2], '\\n') .. '\\n' end
+return {first[1] and first[1][1] or '', table.concat(texts, '\\n')}
 `);
 
-type ReadEntry = readonly [id: string, fields: readonly string[]];
+interface ReadEntry {
+  readonly id: string;
+  readonly fields: readonly string[];
+}
+
+/** One text is read many times faster than the answer's own form, with a part for each field. */
+function entriesOf(text: string): ReadEntry[] {
+  if (text === '') return [];
+  return text.split('\n\n').map((entry) => {
+    const [id = '', ...fields] = entry.trimEnd().split('\n');
+    return { id, fields };
+  });
+}
 
 /**
  * What was appended to the stream of one shard, read by the one who holds the shard. An entry stays in the stream until it is
@@ -38,6 +56,7 @@ export class ShardIntake implements FlowSource {
   readonly #link: RedisLink;
   readonly #clock: Clock;
   readonly #pollMs: number;
+  readonly #addresses = new AddressPeers();
   #applied = new AppliedNumbers(new Map());
   /** The id of the last entry that was read. */
   #after = '';
@@ -71,7 +90,8 @@ export class ShardIntake implements FlowSource {
         [this.key],
         [(this.#after && `(${this.#after}`) || '-', mostRead],
       );
-      const [first, entries] = answer as [string, readonly ReadEntry[]];
+      const [first, text] = answer as [string, string];
+      const entries = entriesOf(text);
       if (entries.length > 0) yield this.#batch(entries);
       else if (this.#isNew(first)) this.#after = '';
       if (entries.length < mostRead) await this.#clock.sleep(this.#pollMs, signal).catch(() => undefined);
@@ -100,8 +120,8 @@ export class ShardIntake implements FlowSource {
     const rejected: RejectedRecord[] = [];
     const producers = new Map<string, SourcePosition | undefined>();
     let skipped = 0;
-    for (const [id, fields] of entries) {
-      const entry = entryOf(fields);
+    for (const { id, fields } of entries) {
+      const entry = this.#entry(fields);
       if (entry === undefined) {
         rejected.push({ where: `${this.key} ${id}`, reason: 'an entry that this nanoseg does not know how to read' });
         losses.push({ timeMs: now, source: 'nanoseg', node: '', events: undefined, kind: 'lost' });
@@ -117,22 +137,22 @@ export class ShardIntake implements FlowSource {
     }
     for (const producer of producers.keys()) producers.set(producer, this.#applied.position(producer));
     for (const producer of this.#applied.forget(now)) producers.set(producer, undefined);
-    this.#after = entries.at(-1)?.[0] ?? this.#after;
-    this.#unsaved.push({ read: ++this.#reads, ids: entries.map(([id]) => id) });
+    this.#after = entries.at(-1)?.id ?? this.#after;
+    this.#unsaved.push({ read: ++this.#reads, ids: entries.map(({ id }) => id) });
     const records = flows.length + losses.length + rejected.length;
     return { position: `${this.#reads}`, producers, flows, losses, rejected, records, skipped };
   }
-}
 
-/** Undefined: of another version, or damaged. */
-function entryOf(
-  fields: readonly string[],
-): { readonly producer: string; readonly number: number; readonly part: ShardPart } | undefined {
-  const [p, producer, n, number, f, text] = fields;
-  if (p !== 'p' || n !== 'n' || f !== 'f' || producer === undefined || text === undefined) return undefined;
-  try {
-    return { producer, number: Number(number), part: decodeEntry(text) };
-  } catch {
-    return undefined;
+  /** Undefined: of another version, or damaged. */
+  #entry(
+    fields: readonly string[],
+  ): { readonly producer: string; readonly number: number; readonly part: ShardPart } | undefined {
+    const [p, producer, n, number, f, text] = fields;
+    if (p !== 'p' || n !== 'n' || f !== 'f' || producer === undefined || text === undefined) return undefined;
+    try {
+      return { producer: JSON.parse(producer), number: Number(number), part: decodeEntry(text, this.#addresses) };
+    } catch {
+      return undefined;
+    }
   }
 }

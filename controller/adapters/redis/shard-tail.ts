@@ -141,7 +141,7 @@ export class ShardTail {
   /** `back`: the server is at an earlier moment, and what it has lost stands first in the queue now. */
   async #step(entries: readonly OwnEntry[]): Promise<'appended' | 'full' | 'back'> {
     const { link, mostWaiting, entries: kept } = this.#options;
-    const triples = entries.flatMap(({ producer, number, text }) => [producer, number, text]);
+    const triples = entries.flatMap(({ producer, number, text }) => [JSON.stringify(producer), number, text]);
     const answer = await link.run(appendScript, this.#keys, [this.#own, mostWaiting, numberKeptMs, ...triples]);
     const [outcome, own, first, ids = []] = answer as ['appended' | 'full' | 'back', number, string?, string[]?];
     if (outcome === 'back') this.#takeBack(own);

@@ -1,0 +1,114 @@
+import { Redis } from 'ioredis';
+import { shardOf } from '../../controller/adapters/redis/shard-of-flow.ts';
+import { openShards, shardKeys, shardName } from '../../controller/adapters/redis/shards.ts';
+import type { Cluster } from '../../controller/model/cluster.ts';
+import { unnamedPeer, type Flow } from '../../controller/model/flow.ts';
+import { buildCluster } from '../support/build-cluster.ts';
+import { openLink } from '../support/redis-link.ts';
+import { ShardWorker } from '../support/shard-worker.ts';
+
+export const streamsName = 'bench';
+export const streamShards = 16;
+const workloads = 500;
+const pods = 4;
+const nodes = 50;
+const startMs = Date.UTC(2026, 10, 1, 10);
+
+const address = (pod: number) => `10.244.${pod >> 8}.${pod & 255}`;
+
+export function streamsCluster(): Cluster {
+  return buildCluster(
+    Array.from({ length: workloads }, (_, i) => ({
+      name: `service-${i}`,
+      labels: { app: `service-${i}` },
+      pods: Array.from({ length: pods }, (_, j) => ({
+        name: `service-${i}-${j}`,
+        ips: [address(i * pods + j)],
+        node: `node-${(i * pods + j) % nodes}`,
+      })),
+    })),
+  );
+}
+
+/** Every batch is what one node's agent reports at once. */
+export function streamsBatch(batch: number, size: number): Flow[] {
+  const timeMs = startMs + batch * 100;
+  return Array.from({ length: size }, (_, i) => {
+    const server = (batch * 131 + i * 17) % (workloads * pods);
+    const client = (server * 7 + (i % 10) * 13 + 1) % (workloads * pods);
+    return {
+      timeMs,
+      endMs: timeMs + 5_000,
+      client: { ...unnamedPeer, ip: address(client) },
+      server: { ...unnamedPeer, ip: address(server) },
+      clientPort: 0,
+      port: 8080,
+      addressed: undefined,
+      protocol: 6,
+      directed: true,
+      verdict: 'none',
+      answered: true,
+      connections: 3,
+      bytes: 12_345,
+      source: 'conntrack',
+      node: `node-${batch % nodes}`,
+    };
+  });
+}
+
+/** All of it, as `count` batches. */
+export function streamsFlows(batches: number, size: number): Flow[][] {
+  return Array.from({ length: batches }, (_, batch) => streamsBatch(batch, size));
+}
+
+async function told(): Promise<void> {
+  process.stdout.write('ready\n');
+  await new Promise((resolve) => process.stdin.once('data', resolve));
+}
+
+/** Works on its part of the shards until everything that is in their streams is counted and saved. */
+async function ours(url: string, batches: number, size: number, part: number, parts: number): Promise<void> {
+  const link = await openLink(url);
+  const shards = await openShards(link, streamsName, streamShards);
+  const only = Array.from({ length: shards.count }, (_, i) => i).filter((i) => i % parts === part);
+  const mine = streamsFlows(batches, size)
+    .flat()
+    .filter((flow) => only.includes(shardOf(flow, shards.count))).length;
+  const cluster = streamsCluster();
+  await told();
+  const worker = await ShardWorker.start({ link, shards, cluster, only, flushMs: 5_000, leaseMs: 15_000 });
+  while (worker.flows < mine) await new Promise((resolve) => setTimeout(resolve, 5));
+  await worker.stop();
+}
+
+/** Reads and acknowledges the same entries, and does nothing with them. */
+async function bare(url: string, count: number): Promise<void> {
+  const redis = new Redis(url);
+  const keys = streamKeys();
+  await told();
+  for (let read = 0; read < count; ) {
+    const found = await Promise.all(
+      keys.map((key) => redis.xreadgroup('GROUP', 'g', 'c', 'COUNT', 256, 'STREAMS', key, '>')),
+    );
+    for (const streams of found as ([string, [string, string[]][]][] | null)[]) {
+      const [key, entries] = streams?.[0] ?? ['', []];
+      if (entries.length === 0) continue;
+      read += entries.length;
+      void redis.xack(key, 'g', ...entries.map(([id]) => id));
+    }
+  }
+  await redis.quit();
+}
+
+export function streamKeys(): string[] {
+  const shards = { name: streamsName, count: streamShards };
+  return Array.from({ length: streamShards }, (_, shard) => shardKeys(shardName(shards, shard)).intake);
+}
+
+if (import.meta.main) {
+  const [kind, url = '', ...numbers] = process.argv.slice(2);
+  const [first = 0, second = 0, third = 0, fourth = 0] = numbers.map(Number);
+  await (kind === 'bare' ? bare(url, first) : ours(url, first, second, third, fourth));
+  process.stdout.write('done\n');
+  process.exit();
+}
