@@ -16,15 +16,23 @@ export interface OpenEvidence {
   readonly embedded: () => Promise<ConnectionStore>;
 }
 
-/**
- * Opens what evidence is kept in. A server that does not answer yet is asked again until aborted; all else that a person
- * has to repair is a ControllerProblem.
- */
+/** Opens what evidence is kept in; as `untilOpen`. */
 export async function openEvidence(
   { config, log, embedded }: OpenEvidence,
   signal: AbortSignal,
 ): Promise<ConnectionStore> {
-  const open = config.redis === undefined ? embedded : await redisOpener(config, config.redis, log);
+  return untilOpen(config.redis === undefined ? embedded : await redisOpener(config, config.redis, log), log, signal);
+}
+
+/**
+ * A server that does not answer yet is asked again until aborted; all else that a person has to repair is a
+ * ControllerProblem.
+ */
+export async function untilOpen<Opened>(
+  open: () => Promise<Opened>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Opened> {
   for (;;) {
     try {
       return await open();
@@ -71,6 +79,7 @@ function problemOf(error: unknown): Problem | undefined {
   return error instanceof Error && 'problem' in error ? (error.problem as Problem) : undefined;
 }
 
-function mayPass(error: unknown): boolean {
+/** Whether it may work later without anybody doing anything. */
+export function mayPass(error: unknown): boolean {
   return error instanceof Error && 'retryable' in error && error.retryable === true;
 }
