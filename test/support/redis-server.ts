@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import { freePorts, type OwnedProcess, startOwned } from './owned-process.ts';
 
@@ -15,7 +16,7 @@ export interface RedisSettings {
   /** Beside those that make it ours: as in redis.conf, `name value…`. */
   readonly settings?: readonly string[];
   /** How we talk to it ourselves, where it does not let everybody in. */
-  readonly access?: { readonly username?: string; readonly password?: string; readonly tls?: { readonly ca: string } };
+  readonly access?: { readonly username?: string; readonly password?: string; readonly tls?: ConnectionOptions };
   readonly sentinel?: boolean;
   /** PEM: it takes nothing but TLS. */
   readonly tls?: { readonly certificate: string; readonly privateKey: string; readonly authority: string };
@@ -26,14 +27,16 @@ export class RedisServer {
   readonly port: number;
   readonly #directory: string;
   readonly #sentinel: boolean;
+  readonly #scheme: 'redis' | 'rediss';
   #process: OwnedProcess | undefined;
   /** For the test itself. */
   readonly admin: Redis;
 
-  private constructor(port: number, directory: string, { access, sentinel }: RedisSettings) {
+  private constructor(port: number, directory: string, { access, sentinel, tls }: RedisSettings) {
     this.port = port;
     this.#directory = directory;
     this.#sentinel = sentinel ?? false;
+    this.#scheme = tls === undefined ? 'redis' : 'rediss';
     this.admin = new Redis({ host, port, lazyConnect: true, retryStrategy: () => 50, ...access });
     this.admin.on('error', () => undefined);
   }
@@ -55,7 +58,7 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://${host}:${this.port}`;
+    return `${this.#scheme}://${host}:${this.port}`;
   }
 
   get directory(): string {
@@ -101,6 +104,20 @@ export class RedisServer {
     await this.#process?.kill();
   }
 
+  /** It hangs: its connections stay, and nothing is answered, until it is resumed. */
+  pause(): void {
+    if (this.#process !== undefined) process.kill(this.#process.pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    if (this.#process !== undefined) process.kill(this.#process.pid, 'SIGCONT');
+  }
+
+  /** Cuts everybody off but us, and the replicas only where they are asked for. */
+  async cutOff(type: 'normal' | 'replica' = 'normal'): Promise<void> {
+    await this.admin.call('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes');
+  }
+
   async stop(): Promise<void> {
     this.admin.disconnect();
     await this.kill();
@@ -113,54 +130,61 @@ async function portSettings(port: number, directory: string, { tls }: RedisSetti
   const files = { 'tls-cert-file': tls.certificate, 'tls-key-file': tls.privateKey, 'tls-ca-cert-file': tls.authority };
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
   const named = Object.keys(files).map((name) => `${name} ${join(directory, name)}`);
-  return ['port 0', `tls-port ${port}`, 'tls-auth-clients no', ...named];
+  return ['port 0', `tls-port ${port}`, 'tls-auth-clients no', 'tls-replication yes', 'tls-cluster yes', ...named];
 }
 
-/** Three masters that share the slots, and nothing else. */
+/** Three masters that share the slots. */
 export class RedisCluster {
   readonly nodes: readonly RedisServer[];
+  readonly #wanted: RedisSettings;
+  readonly #replicas: RedisServer[] = [];
 
-  private constructor(nodes: readonly RedisServer[]) {
+  private constructor(nodes: readonly RedisServer[], wanted: RedisSettings) {
     this.nodes = nodes;
+    this.#wanted = wanted;
   }
 
   static async start(wanted: RedisSettings = {}): Promise<RedisCluster> {
-    const settings = [
-      'cluster-enabled yes',
-      'cluster-node-timeout 2000',
-      'cluster-require-full-coverage no',
-      ...(wanted.settings ?? []),
-    ];
     const nodes: RedisServer[] = [];
-    // the port of the cluster bus stands beside the port
-    for (const port of await freePorts(3)) {
-      nodes.push(
-        await RedisServer.startAt(port, {
-          ...wanted,
-          settings: [...settings, `cluster-port ${(await freePorts(1))[0]}`],
-        }),
-      );
-    }
+    for (const port of await freePorts(3)) nodes.push(await startNode(port, wanted));
     for (const [i, node] of nodes.entries()) {
       await node.admin.call('CLUSTER', 'ADDSLOTSRANGE', i * share, Math.min((i + 1) * share, slots) - 1);
       await node.admin.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
     }
     const [first] = nodes as [RedisServer];
-    for (const node of nodes.slice(1)) {
-      const bus = /^cluster-port (\d+)$/m.exec(await readConfig(node))?.[1] ?? '';
-      await first.admin.call('CLUSTER', 'MEET', host, node.port, bus);
-    }
+    for (const node of nodes.slice(1)) await meet(first, node);
     await untilTrue(async () => {
       const infos = await Promise.all(nodes.map((node) => node.admin.cluster('INFO')));
       return infos.every(
         (text) => String(text).includes('cluster_state:ok') && String(text).includes('cluster_known_nodes:3'),
       );
     }, 'the cluster is whole');
-    return new RedisCluster(nodes);
+    return new RedisCluster(nodes, wanted);
   }
 
   get url(): string {
-    return `redis+cluster://${this.nodes.map(({ port }) => `${host}:${port}`).join(',')}`;
+    const [first] = this.nodes as [RedisServer];
+    const hosts = this.nodes.map(({ port }) => `${host}:${port}`).join(',');
+    return first.url.replace(/:.*$/, `+cluster://${hosts}`);
+  }
+
+  /** A replica of that node, which takes over when it dies. */
+  async addReplica(master: RedisServer): Promise<RedisServer> {
+    const [port = 0] = await freePorts(1);
+    const replica = await startNode(port, this.#wanted);
+    this.#replicas.push(replica);
+    const id = String(await master.admin.cluster('MYID'));
+    await meet(master, replica);
+    await untilTrue(
+      async () => String(await replica.admin.cluster('NODES')).includes(`${id} ${host}:${master.port}`),
+      'the new node knows the master',
+    );
+    await replica.admin.call('CLUSTER', 'REPLICATE', id);
+    await untilTrue(
+      async () => (await replica.admin.info('replication')).includes('master_link_status:up'),
+      'the replica follows',
+    );
+    return replica;
   }
 
   /** The node that serves a slot. */
@@ -169,8 +193,25 @@ export class RedisCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.stop()));
+    await Promise.all([...this.nodes, ...this.#replicas].map((node) => node.stop()));
   }
+}
+
+async function startNode(port: number, wanted: RedisSettings): Promise<RedisServer> {
+  // the port of the cluster bus stands beside the port
+  const [bus] = await freePorts(1);
+  const own = [
+    'cluster-enabled yes',
+    'cluster-node-timeout 1000',
+    'cluster-require-full-coverage no',
+    `cluster-port ${bus}`,
+  ];
+  return RedisServer.startAt(port, { ...wanted, settings: [...own, ...(wanted.settings ?? [])] });
+}
+
+async function meet(one: RedisServer, other: RedisServer): Promise<void> {
+  const bus = /^cluster-port (\d+)$/m.exec(await readConfig(other))?.[1] ?? '';
+  await one.admin.call('CLUSTER', 'MEET', host, other.port, bus);
 }
 
 async function readConfig({ directory }: RedisServer): Promise<string> {
@@ -187,9 +228,11 @@ export class RedisWithSentinels {
     this.#sentinels = sentinels;
   }
 
-  static async start(): Promise<RedisWithSentinels> {
-    const master = await RedisServer.start();
-    const replica = await RedisServer.start({ settings: [`replicaof ${host} ${master.port}`] });
+  /** `sentinel`: settings of the Sentinels, and how we talk to them. */
+  static async start(wanted: RedisSettings = {}, sentinel: RedisSettings = {}): Promise<RedisWithSentinels> {
+    const own = wanted.settings ?? [];
+    const master = await RedisServer.start(wanted);
+    const replica = await RedisServer.start({ ...wanted, settings: [...own, `replicaof ${host} ${master.port}`] });
     await untilTrue(
       async () => (await replica.admin.info('replication')).includes('master_link_status:up'),
       'the replica follows',
@@ -198,8 +241,11 @@ export class RedisWithSentinels {
       `sentinel monitor kept ${host} ${master.port} 2`,
       'sentinel down-after-milliseconds kept 500',
       'sentinel failover-timeout kept 3000',
+      ...(sentinel.settings ?? []),
     ];
-    const sentinels = await Promise.all([1, 2, 3].map(() => RedisServer.start({ settings, sentinel: true })));
+    const sentinels = await Promise.all(
+      [1, 2, 3].map(() => RedisServer.start({ ...sentinel, settings, sentinel: true })),
+    );
     await untilTrue(async () => {
       const known = await Promise.all(
         sentinels.map((one) => one.admin.call('SENTINEL', 'CKQUORUM', 'kept').catch(() => '')),
@@ -213,7 +259,8 @@ export class RedisWithSentinels {
   }
 
   get url(): string {
-    return `redis+sentinel://${this.#sentinels.map(({ port }) => `${host}:${port}`).join(',')}/kept`;
+    const hosts = this.#sentinels.map(({ port }) => `${host}:${port}`).join(',');
+    return this.servers[0].url.replace(/:.*$/, `+sentinel://${hosts}/kept`);
   }
 
   async stop(): Promise<void> {

@@ -62,7 +62,8 @@ function explainedByText({ name, message }: Error): Explanation {
   if (/^failed to connect to sentinel \S+ because (NOAUTH|WRONGPASS)/.test(message)) {
     return refused(`a Sentinel does not accept the password (NANOSEG_REDIS_SENTINEL_PASSWORD): ${message}`);
   }
-  if (/sentinel.* invalid reply: null/.test(message)) return refused('the Sentinels know no master of that name');
+  if (/No such master|sentinel.* invalid reply: null/.test(message))
+    return refused('the Sentinels know no master of that name');
   if (/max number of clients/.test(message)) return unreachable('the server takes no more connections (maxclients)');
   if (/user executing the script can't run/.test(message)) return refused(`the user lacks a right: ${message}`);
   if (/certificate|self-signed|altnames|SSL|TLS/i.test(message)) {

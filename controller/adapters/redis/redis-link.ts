@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { problem } from '../../model/problem.ts';
 import type { RedisAddress } from './redis-address.ts';
-import { type RedisCredentials, redisClient, type RedisClient } from './redis-client.ts';
+import { hostFaults, redisClient, type RedisClient, type RedisCredentials } from './redis-client.ts';
 import { redisFailure } from './redis-failure.ts';
 import type { RedisScript } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
@@ -22,6 +22,8 @@ interface Connection {
   fault: Error | undefined;
   /** What one of the nodes or Sentinels said, which tells more. */
   nodeFault: Error | undefined;
+  /** Requests that have no answer yet. */
+  readonly waiting: Set<(why: unknown) => void>;
 }
 
 /**
@@ -120,31 +122,51 @@ export class RedisLink {
 
   close(): void {
     this.#closed = true;
-    this.#connection.client.disconnect();
+    const { client, waiting } = this.#connection;
+    client.disconnect();
+    // the client of a cluster keeps requests for a connection that never comes
+    for (const refuse of waiting) refuse(this.#closedProblem());
+  }
+
+  #closedProblem(): RedisStoreError {
+    return new RedisStoreError(problem('EvidenceUnreachable', 'the connection was closed', this.name), {
+      retryable: false,
+    });
   }
 
   async #asked<Answer>(ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
-    const connection = this.#connection;
-    try {
-      return await this.#answered(connection, ask);
-    } catch (error) {
-      const refused = error instanceof RedisStoreError && error.problem.code === 'EvidenceNotPermitted';
-      if (!refused || !(await this.#isChanged(connection))) throw error;
-      return await this.#answered(this.#connection, ask);
+    if (this.#closed) throw this.#closedProblem();
+    for (let again = false; ; again = true) {
+      const connection = this.#connection;
+      try {
+        return await this.#answered(connection, ask(connection.client));
+      } catch (error) {
+        const failure = await this.#explained(connection, error);
+        if (again || !isRefused(failure) || !(await this.#isChanged(connection))) throw failure;
+      }
     }
   }
 
-  async #answered<Answer>(connection: Connection, ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
-    const waiting = Promise.withResolvers<never>();
-    const timer = setTimeout(() => waiting.reject(this.#unanswered(connection)), this.#answerMs);
+  async #answered<Answer>(connection: Connection, answer: Promise<Answer>): Promise<Answer> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(this.#unanswered(connection)), this.#answerMs);
+    connection.waiting.add(reject);
     try {
-      return await Promise.race([ask(connection.client), waiting.promise]);
-    } catch (error) {
-      const cause = isConnectionFault(error) ? (connection.nodeFault ?? connection.fault) : undefined;
-      throw redisFailure(this.#address, cause ?? error);
+      return await Promise.race([answer, promise]);
     } finally {
       clearTimeout(timer);
+      connection.waiting.delete(reject);
     }
+  }
+
+  async #explained({ nodeFault, fault }: Connection, error: unknown): Promise<unknown> {
+    const seen = isConnectionFault(error) ? (nodeFault ?? fault ?? error) : error;
+    const found = redisFailure(this.#address, seen);
+    const isSilent = seen instanceof Error && seen.message.includes('Connection is closed');
+    if (!isSilent || this.#closed || this.#address.kind === 'standalone') return found;
+    const reasons = await hostFaults(this.#address, this.#credentials);
+    const explained = reasons.map((reason) => redisFailure(this.#address, reason));
+    return explained.find(isRefused) ?? explained[0] ?? found;
   }
 
   /**
@@ -179,14 +201,22 @@ export class RedisLink {
 }
 
 function connectionOf(client: RedisClient): Connection {
-  const connection: Connection = { client, fault: undefined, nodeFault: undefined };
+  const connection: Connection = { client, fault: undefined, nodeFault: undefined, waiting: new Set() };
   const nodeFault = (error: Error) => (connection.nodeFault = error);
-  client.on('error', (error: Error) => (connection.fault = error));
+  client.on('error', (error: Error) => {
+    connection.fault = error;
+    // requests of the connection before would wait until one of the next is let in
+    if (/^(WRONGPASS|NOAUTH)/.test(error.message)) for (const refuse of connection.waiting) refuse(error);
+  });
   client.on('node error', nodeFault);
   client.on('sentinelError', nodeFault);
   client.on('refresh', () => (connection.nodeFault = undefined));
   client.on('ready', () => ([connection.fault, connection.nodeFault] = [undefined, undefined]));
   return connection;
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof RedisStoreError && error.problem.code === 'EvidenceNotPermitted';
 }
 
 function isMissingScript(error: unknown): boolean {

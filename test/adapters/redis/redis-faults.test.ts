@@ -4,7 +4,6 @@ import { found, keeping, keys, newGraph, opened, refused, seen, started } from '
 import { RedisCluster, type RedisServer, RedisWithSentinels, untilTrue } from '../../support/redis-server.ts';
 import { redisTest } from '../../support/redis-test.ts';
 import { dayMs, minuteMs, mondayMs, peer, sighting, workload } from '../../support/sightings.ts';
-import { TestAuthority } from '../../support/test-certificates.ts';
 
 redisTest('a save of any size is one step, and what a crash left of another one is no part of it', async (t) => {
   const server = await started(t);
@@ -175,44 +174,6 @@ redisTest(
     await next.close();
   },
 );
-
-redisTest(
-  'a user needs the rights of docs/redis.md; one that is missing is named before anything is written',
-  async (t) => {
-    const server = await started(t, { settings: ['requirepass admin'], access: { password: 'admin' } });
-    const acl = (...rules: string[]) =>
-      server.admin.call('ACL', 'SETUSER', 'nanoseg', 'reset', 'on', '>secret', '~nanoseg:*', ...rules);
-    await refused(t, opened(t, server.url), 'EvidenceNotPermitted', /NOAUTH/);
-    await refused(t, opened(t, server.url, { password: 'wrong' }), 'EvidenceNotPermitted', /WRONGPASS/);
-    await acl('+@all', '-append');
-    const access = { user: 'nanoseg', password: 'secret' };
-    const error = await refused(t, opened(t, server.url, access), 'EvidenceNotPermitted', /lacks a right/);
-    t.false(error.retryable);
-    t.notRegex(JSON.stringify([error.message, error.problem]), /secret/);
-    t.deepEqual(await server.admin.keys('*'), []);
-    await acl('+@read', '+@write', '+@connection', '+@scripting', '+info');
-    const store = await opened(t, server.url, access);
-    const graph = newGraph();
-    seen(graph, 1, 20);
-    await store.save(graph.takeChanges().delta, new Map());
-    await store.close();
-    t.deepEqual((await found(server.url, access)).snapshot(), graph.snapshot());
-  },
-);
-
-redisTest('TLS trusts the given authority alone', async (t) => {
-  const [authority, other] = await Promise.all([TestAuthority.create(), TestAuthority.create('another')]);
-  const { certificate, privateKey } = await authority.issue(['127.0.0.1']);
-  const tls = { certificate, privateKey, authority: authority.certificate };
-  const server = await started(t, { tls, access: { tls: { ca: authority.certificate } } });
-  const url = server.url.replace('redis:', 'rediss:');
-  const store = await opened(t, url, { ca: authority.certificate });
-  await store.save(newGraph().takeChanges().delta, new Map([['a', '1']]));
-  t.deepEqual((await store.load()).positions, new Map([['a', '1']]));
-  await store.close();
-  await refused(t, opened(t, url, { ca: other.certificate }), 'EvidenceNotPermitted', /secured/);
-  await refused(t, opened(t, url), 'EvidenceNotPermitted', /secured/);
-});
 
 redisTest('what cannot be reached is named, and may be reached later', async (t) => {
   for (const url of ['redis://127.0.0.1:1', 'redis+cluster://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/kept']) {
