@@ -71,10 +71,10 @@ test('what could not be saved is saved later, and nothing of it is lost', async 
   const failing: ConnectionStore = {
     load: () => store.load(),
     close: () => store.close(),
-    save: async (...step) => {
+    save: async (changes, positions, memory) => {
       if (full)
         throw new ConnectionFileError(problem('EvidenceUnreadable', 'the disk is full', 'x'), { retryable: true });
-      await store.save(...step);
+      await store.save(changes, positions, memory);
     },
   };
   const { graph, keeper } = keeping(failing);
