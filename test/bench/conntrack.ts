@@ -58,7 +58,8 @@ class Burst {
   async shakeHands(connections: number): Promise<void> {
     const port = this.#port;
     this.#port += 10;
-    const listener = spawn('ip', this.#inside(server.name, 'tcp-listen', port), { stdio: ['pipe', 'pipe', 'inherit'] });
+    const inside = ['--pdeathsig', 'KILL', '--', 'ip', ...this.#inside(server.name, 'tcp-listen', port)];
+    const listener = spawn('setpriv', inside, { stdio: ['pipe', 'pipe', 'inherit'] });
     const gone = once(listener, 'exit');
     try {
       await Promise.race([once(listener.stdout, 'data'), gone]);
