@@ -35,8 +35,8 @@ type Entry = readonly [
 
 /** JSON with everything that many flows share told once: most of what a worker does is to read it. */
 export function encodeEntry({ flows, losses }: ShardPart): string {
-  const peers = new PeerTable();
-  const nodes = new Table();
+  const peers = new Texts();
+  const nodes = new Texts();
   const firstMs = flows[0]?.timeMs ?? 0;
   const numbers: number[] = [];
   const rare: Entry[4][number][] = [];
@@ -49,8 +49,8 @@ export function encodeEntry({ flows, losses }: ShardPart): string {
     numbers.push(
       timeMs - firstMs,
       endMs - timeMs,
-      peers.peer(flow.client),
-      peers.peer(flow.server),
+      peerPosition(peers, flow.client),
+      peerPosition(peers, flow.server),
       clientPort,
       port,
       protocol,
@@ -58,14 +58,14 @@ export function encodeEntry({ flows, losses }: ShardPart): string {
       connections,
       bytes,
       flowSourceKinds.indexOf(flow.source),
-      nodes.position(JSON.stringify(flow.node)),
+      nodes.position(flow.node),
     );
     const { addressed, translatedClient, serverNode } = flow;
     if (addressed === undefined && translatedClient === undefined && serverNode === undefined) continue;
     rare.push([i, { addressed, ...(translatedClient && { translatedClient }), ...(serverNode && { serverNode }) }]);
   }
-  const rest = `${JSON.stringify(rare)},${JSON.stringify(losses)}`;
-  return `[[${peers.text}],[${nodes.text}],${firstMs},[${numbers.join(',')}],${rest}]`;
+  const rest = `${rare.length === 0 ? '[]' : JSON.stringify(rare)},${losses.length === 0 ? '[]' : JSON.stringify(losses)}`;
+  return `[[${peers.all.map(peerJson).join(',')}],${JSON.stringify(nodes.all)},${firstMs},${JSON.stringify(numbers)},${rest}]`;
 }
 
 /**
@@ -148,34 +148,35 @@ function wholePeer(peer: Partial<FlowPeer>): FlowPeer {
   };
 }
 
-/** Texts of JSON, each once, by position. */
-class Table {
-  readonly #positions = new Map<string, number>();
-  text = '';
+/** Up to so many are found by looking at each of them: an entry has but a few, and a table for them takes longer to make. */
+const fewTexts = 24;
+
+/** Texts, each once, by position. */
+class Texts {
+  readonly all: string[] = [];
+  #positions: Map<string, number> | undefined;
 
   position(text: string): number {
-    const known = this.#positions.get(text);
-    if (known !== undefined) return known;
-    const position = this.#positions.size;
-    this.#positions.set(text, position);
-    this.text += position === 0 ? text : `,${text}`;
+    const known = this.#positions === undefined ? this.all.indexOf(text) : (this.#positions.get(text) ?? -1);
+    if (known >= 0) return known;
+    const position = this.all.push(text) - 1;
+    if (this.#positions !== undefined) this.#positions.set(text, position);
+    else if (position >= fewTexts) this.#positions = new Map(this.all.map((each, i) => [each, i]));
     return position;
   }
 }
 
-class PeerTable extends Table {
-  readonly #addresses = new Map<string, number>();
-
-  peer(peer: FlowPeer): number {
-    const { ip } = peer;
-    if (ip === undefined || isNamed(peer)) return this.position(JSON.stringify(peer));
-    const known = this.#addresses.get(ip);
-    if (known !== undefined) return known;
-    const position = this.position(JSON.stringify(ip));
-    this.#addresses.set(ip, position);
-    return position;
-  }
+/** As it is among the texts: its address, where that is all, and JSON elsewhere. */
+function peerPosition(peers: Texts, peer: FlowPeer): number {
+  const { ip } = peer;
+  return peers.position(ip !== undefined && plainAddress.test(ip) && !isNamed(peer) ? ip : JSON.stringify(peer));
 }
+
+function peerJson(text: string): string {
+  return text.startsWith('{') ? text : `"${text}"`;
+}
+
+const plainAddress = /^[\da-f.:]+$/;
 
 /** By anything but its address. */
 function isNamed({
