@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import type { PushAccess } from './adapters/flow-push/producer-check.ts';
 import type { LiveInventory } from './adapters/inventory/live-inventory.ts';
 import type { ControllerConfig } from './config.ts';
-import type { LiveIngest } from './live-ingest.ts';
 import type { ApprovalSpec } from './model/policy-approval.ts';
 import type { ProposalStatus } from './model/policy-proposal.ts';
 import type { Problem } from './model/problem.ts';
@@ -19,6 +18,7 @@ import type {
   ObjectStore,
   Sealing,
 } from './ports.ts';
+import type { IngestFigures } from './traffic-observation.ts';
 
 /** Unique to this process: a pod that was started anew is somebody else. */
 export const identity = `${hostname()}-${randomUUID().slice(0, 8)}`;
@@ -55,7 +55,7 @@ export interface Round {
   /** By `namespace/name`. */
   readonly proposals: ReadonlyMap<string, ProposalStatus>;
   readonly view: LiveInventory;
-  readonly ingest: LiveIngest;
+  readonly ingest: IngestFigures;
   readonly connections: number;
   /** All that is in the flow files was read before the round began. */
   readonly caughtUp: boolean;

@@ -3,26 +3,23 @@ import type { LiveInventory } from './adapters/inventory/live-inventory.ts';
 import type { ControllerMetrics } from './adapters/prometheus/metrics.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { Analyst } from './analyst.ts';
-import { type Backend, type ControllerParts, ControllerProblem, identity } from './backend.ts';
+import { type Backend, type ControllerParts, identity } from './backend.ts';
 import { type ClusterStudy, clusterStudy } from './cluster-study.ts';
-import { EvidenceKeeper, type KeeperHealth } from './evidence-keeper.ts';
-import { FlowFiles } from './flow-files.ts';
 import { FlowWatch } from './flow-watch.ts';
-import { TrafficGraph } from './graph/traffic-graph.ts';
-import { LiveIngest } from './live-ingest.ts';
-import { liveSources } from './live-sources.ts';
+import type { TrafficGraph } from './graph/traffic-graph.ts';
 import { closingProposalName } from './made-proposal.ts';
 import { type Cluster, withObserved } from './model/cluster.ts';
 import type { Problem } from './model/problem.ts';
-import { repairable } from './open-evidence.ts';
 import type { ProposalStatus } from './model/policy-proposal.ts';
+import type { StreamsStatus } from './model/profile.ts';
 import { dialect } from './policy/dialects/dialects.ts';
 import { tendProfiles } from './profile-upkeep.ts';
 import { ProposalLoop } from './proposal-loop.ts';
 import { ProposalStudy } from './proposal-study.ts';
-import { PushEndpoint } from './push-endpoint.ts';
 import { FlowJudge } from './reconcile/flow-judge.ts';
 import { SealedProposals } from './sealed-proposals.ts';
+import { PacedStreams } from './streams-status.ts';
+import type { SeenSoFar, TrafficObservation, WatchesTraffic } from './traffic-observation.ts';
 
 /** Longer than this the loop does not wait for the reading of what was recorded before. */
 const backlogMs = 30_000;
@@ -37,36 +34,38 @@ const lookLastsMs = 600_000;
 interface Looked {
   readonly study: ProposalStudy;
   readonly of: ClusterStudy;
+  readonly graph: TrafficGraph;
   readonly revision: number;
   readonly madeMs: number;
 }
 
-/** The traffic graph, and who fills it. */
-export interface SeenSoFar {
-  readonly graph: TrafficGraph;
-  readonly ingest: LiveIngest;
-}
-
-/** Flows in, evidence kept, and looks at both for the loop. */
+/** Looks for the loop at what was seen, and at the cluster. */
 export class Observer {
   readonly #parts: ControllerParts;
   readonly #view: LiveInventory;
   readonly #metrics: ControllerMetrics;
   readonly #flows: FlowWatch;
-  readonly #begun = Promise.withResolvers<void>();
-  #graph: TrafficGraph | undefined;
-  #ingest: LiveIngest | undefined;
-  #files: FlowFiles | undefined;
+  readonly #observation: TrafficObservation;
+  readonly #paced: PacedStreams;
   #study: ClusterStudy | undefined;
   #analyst: Analyst | undefined;
-  #unsaved: Problem | undefined;
   #observed: { readonly of: Cluster; readonly addresses: string; readonly cluster: Cluster } | undefined;
 
-  constructor(parts: ControllerParts, view: LiveInventory, metrics: ControllerMetrics) {
+  constructor(
+    parts: ControllerParts,
+    view: LiveInventory,
+    metrics: ControllerMetrics,
+    observe: (watch: WatchesTraffic) => TrafficObservation,
+  ) {
     this.#parts = parts;
     this.#view = view;
     this.#metrics = metrics;
     this.#flows = new FlowWatch(new FlowJudge(), view, systemClock);
+    this.#paced = new PacedStreams(parts.config.figuresMs);
+    this.#observation = observe({
+      onSighting: (sighting) => this.#flows.observe(sighting),
+      onCluster: () => this.#flows.renew(this.#studyNow()),
+    });
     view.subscribe(({ kind }) => {
       if (kind === 'profile') this.#looked = undefined;
     });
@@ -74,8 +73,12 @@ export class Observer {
 
   /** What was seen so far; undefined until what was saved has been read. */
   get seen(): SeenSoFar | undefined {
-    const [graph, ingest] = [this.#graph, this.#ingest];
-    return graph && ingest && { graph, ingest };
+    return this.#observation.seen;
+  }
+
+  /** Undefined: the work is not shared with other processes. */
+  get streams(): StreamsStatus | undefined {
+    return this.#observation.streams;
   }
 
   /** The cluster as it is at this moment. */
@@ -83,83 +86,20 @@ export class Observer {
     return this.#studyNow();
   }
 
-  async run(backend: Backend, signal: AbortSignal): Promise<void> {
-    const push = await this.#openPush(backend);
-    try {
-      await this.#observe(backend, push, signal);
-    } finally {
-      await push?.close();
-    }
+  run(backend: Backend, signal: AbortSignal): Promise<void> {
+    return this.#observation.run(backend, signal);
   }
 
-  async #openPush({ pushAccess }: Backend): Promise<PushEndpoint | undefined> {
-    const { config, log } = this.#parts;
-    if (config.push === undefined) return undefined;
-    const { push: figures } = this.#metrics;
-    const access = pushAccess?.(this.#view);
-    const push = await PushEndpoint.open({ config: config.push, access, clock: systemClock, log, figures });
-    this.#parts.onPushPort?.(push.port);
-    return push;
-  }
-
-  async #observe({ openEvidence }: Backend, push: PushEndpoint | undefined, signal: AbortSignal): Promise<void> {
-    const { config, log } = this.#parts;
-    await Promise.race([this.#view.synced, aborted(signal)]);
-    if (signal.aborted) return this.#begun.resolve();
-    for (const found of this.#view.problems()) log.warn({ problem: found }, 'a part of the input cannot be used');
-    const { binMs } = this.#view.clusterProfile().profile.learning;
-    const graph = new TrafficGraph({ binMs, saved: true });
-    const ingest = new LiveIngest({
-      view: this.#view,
-      graph,
-      clock: systemClock,
-      random: Math.random,
-      onSighting: (sighting) => this.#flows.observe(sighting),
-      onCluster: () => this.#flows.renew(this.#studyNow()),
-    });
-    const store = await openEvidence(signal).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
-    if (store === undefined) return this.#begun.resolve();
-    const onHealth = (health: KeeperHealth) => this.#tellSaving(health);
-    const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs: config.flushMs, onHealth });
-    try {
-      const positions = await repairable(() => keeper.load());
-      if ('code' in positions) throw new ControllerProblem(positions);
-      const files = new FlowFiles({ paths: config.flows, positions, ingest, clock: systemClock });
-      const live = liveSources(config.sources, { positions, clock: systemClock });
-      [this.#graph, this.#ingest, this.#files] = [graph, ingest, files];
-      this.#begun.resolve();
-      await Promise.all([
-        files.run(signal),
-        ingest.run(live, signal),
-        keeper.run(signal),
-        push?.run(ingest, positions, signal),
-      ]);
-    } finally {
-      await keeper.close();
-    }
-  }
-
-  /** What of the keeping of evidence does not work now. */
+  /** What of the observation does not work now. */
   get degraded(): readonly Problem[] {
-    return this.#unsaved === undefined ? [] : [this.#unsaved];
-  }
-
-  #tellSaving({ lastSavedMs, failure }: KeeperHealth): void {
-    const { log } = this.#parts;
-    this.#metrics.evidence(lastSavedMs, failure !== undefined);
-    if (failure !== undefined && failure.message !== this.#unsaved?.message) {
-      log.error({ problem: failure }, 'evidence cannot be saved and is kept in memory until it can');
-    } else if (failure === undefined && this.#unsaved !== undefined) log.info('evidence is saved again');
-    this.#unsaved = failure;
+    return this.#observation.degraded;
   }
 
   /** Resolves when the backlog of flows was read, so that proposals do not change while it is; not later than `backlogMs`. */
   async caughtUp(signal: AbortSignal): Promise<void> {
-    await this.#begun.promise;
+    await this.#observation.begun;
     const lastMs = systemClock.now() + backlogMs;
-    while (!signal.aborted && systemClock.now() < lastMs && this.#files?.caughtUp === false) {
+    while (!signal.aborted && systemClock.now() < lastMs && !this.#observation.backlogRead) {
       await systemClock.sleep(50, signal).catch(() => undefined);
     }
   }
@@ -192,7 +132,8 @@ export class Observer {
           study,
           ownNamespace: config.ownNamespace,
           controller: identity,
-          sources: this.#ingest?.health ?? [],
+          sources: this.seen?.ingest.health ?? [],
+          streams: this.#paced.at(this.streams, systemClock.now()),
           assertMayWrite: () => leadership.assertHeld(),
           nowMs: systemClock.now(),
         }),
@@ -206,12 +147,13 @@ export class Observer {
   #looked: Looked | undefined;
 
   #look(): ProposalStudy {
-    const graph = this.#graph as TrafficGraph;
-    this.#caughtUp = this.#files?.caughtUp === true && this.#ingest?.counters.held === 0;
+    const { graph, ingest } = this.seen as SeenSoFar;
+    this.#caughtUp = this.#observation.backlogRead && ingest.counters.held === 0;
     const study = this.#studyNow();
     const nowMs = systemClock.now();
     const last = this.#looked;
-    const same = last !== undefined && last.of.ground === study.ground && last.revision === graph.revision;
+    const same =
+      last !== undefined && last.of.ground === study.ground && last.graph === graph && last.revision === graph.revision;
     if (same && nowMs < last.madeMs + lookLastsMs) return last.study.again(study);
     this.#analyst =
       this.#analyst?.study === study
@@ -230,7 +172,7 @@ export class Observer {
       profileOf: (namespace) => this.#view.profileOf(namespace).profile,
       closedSince: (namespace) => this.#closedSince(namespace),
     });
-    this.#looked = { study: made, of: study, revision: graph.revision, madeMs: nowMs };
+    this.#looked = { study: made, of: study, graph, revision: graph.revision, madeMs: nowMs };
     return made;
   }
 
@@ -243,7 +185,7 @@ export class Observer {
   /** The cluster with what flow sources said of its addresses; the same value while neither changed. */
   #clusterNow(): Cluster {
     const cluster = this.#view.cluster();
-    const observed = this.#ingest?.observed ?? { apiServer: [], nodes: [] };
+    const observed = this.seen?.ingest.observed ?? { apiServer: [], nodes: [] };
     const addresses = JSON.stringify(observed);
     const known = this.#observed;
     if (known?.of === cluster && known.addresses === addresses) return known.cluster;
@@ -264,17 +206,10 @@ export class Observer {
   }
 
   #tellRound(number: number, proposals: ReadonlyMap<string, ProposalStatus>): void {
-    const ingest = this.#ingest as LiveIngest;
-    const connections = this.#graph?.size ?? 0;
+    const { graph, ingest } = this.seen as SeenSoFar;
+    const connections = graph.size;
     this.#metrics.graph(connections);
     for (const { name, flows, rejected } of ingest.health) this.#metrics.ingested(name, flows, rejected);
     this.#parts.onRound?.({ number, proposals, view: this.#view, ingest, connections, caughtUp: this.#caughtUp });
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
+import type { RedisLink } from './adapters/redis/redis-link.ts';
+import type { Shards } from './adapters/redis/shards.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { ControllerProblem, identity } from './backend.ts';
 import type { ControllerConfig } from './config.ts';
@@ -53,6 +55,43 @@ export async function repairable<Result>(work: () => Promise<Result>): Promise<R
   } catch (error) {
     const found = problemOf(error);
     throw found === undefined ? error : new ControllerProblem(found);
+  }
+}
+
+/** The connection and the shards that all processes of one name share. */
+export interface SharedEvidence {
+  readonly link: RedisLink;
+  readonly shards: Shards;
+}
+
+/** As `untilOpen`. */
+export async function openSharedEvidence(
+  config: ControllerConfig & { readonly redis: NonNullable<ControllerConfig['redis']> },
+  log: Logger,
+  signal: AbortSignal,
+): Promise<SharedEvidence> {
+  const { redis, ownNamespace: namespace, workspace } = config;
+  const [{ openRedisLink }, { openShards }, { sharedName }] = await Promise.all([
+    import('./adapters/redis/open-redis-link.ts'),
+    import('./adapters/redis/shards.ts'),
+    import('./adapters/redis/store-name.ts'),
+  ]);
+  const directory = workspace === undefined ? undefined : resolve(workspace);
+  const name = redis.name ?? sharedName({ hostname: hostname(), namespace, workspace: directory });
+  const link = await untilOpen(() => openRedisLink(redis), log, signal);
+  try {
+    const shards = await untilOpen(() => openShards(link, name, redis.shards), log, signal);
+    log.info({ server: link.name, name, shards: shards.count }, 'evidence is shared over Redis');
+    if (redis.shards !== undefined && redis.shards !== shards.count) {
+      log.warn(
+        { wanted: redis.shards, shards: shards.count },
+        'the number of shards was fixed when the name was first used',
+      );
+    }
+    return { link, shards };
+  } catch (error) {
+    link.close();
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { counted } from './model/counted.ts';
 import type { KubernetesObject } from './model/kubernetes-object.ts';
-import type { PodCoverage, ProfileStatus, SourceState } from './model/profile.ts';
+import type { PodCoverage, ProfileStatus, SourceState, StreamsStatus } from './model/profile.ts';
 import { podCoverage, totalCoverage } from './reconcile/pod-coverage.ts';
 import { conditionsOf } from './reconcile/conditions.ts';
 import type { AuditRecord, ClusterView, ObjectStore } from './ports.ts';
@@ -21,6 +21,8 @@ export interface ProfileRound {
   readonly ownNamespace: string;
   readonly controller: string;
   readonly sources: readonly SourceHealth[];
+  /** Undefined: the work is not shared. */
+  readonly streams: StreamsStatus | undefined;
   readonly assertMayWrite: () => void;
   readonly nowMs: number;
 }
@@ -65,7 +67,7 @@ function reasons({ pods, isolatedIngress, isolatedEgress, open }: PodCoverage): 
 function statusOf(
   { metadata, status: former }: StoredProfile,
   coverage: ReadonlyMap<string, PodCoverage>,
-  { view, ownNamespace, controller, sources, nowMs }: ProfileRound,
+  { view, ownNamespace, controller, sources, streams, nowMs }: ProfileRound,
 ): ProfileStatus {
   const { namespace = '', generation = 1 } = metadata;
   const whole = namespace === ownNamespace;
@@ -81,7 +83,7 @@ function statusOf(
     observedGeneration: generation,
     controller,
     ...(covered === undefined ? {} : { coverage: covered }),
-    ...(whole ? { sources: sources.map(sourceStatus) } : {}),
+    ...(whole ? { sources: sources.map(sourceStatus), ...(streams && { streams }) } : {}),
     conditions: conditionsOf([valid], former?.conditions ?? [], new Date(nowMs).toISOString(), generation),
   };
 }

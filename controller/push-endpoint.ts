@@ -10,10 +10,11 @@ import { PushIntake } from './adapters/flow-push/push-intake.ts';
 import { defaultPushLimits, type PushLimits } from './adapters/flow-push/push-limits.ts';
 import { type PushAddress, PushListener, type PushTls } from './adapters/flow-push/push-listener.ts';
 import { PushRequests } from './adapters/flow-push/push-requests.ts';
-import { ControllerProblem } from './backend.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { type Backend, type ControllerParts, ControllerProblem } from './backend.ts';
 import type { ControllerConfig } from './config.ts';
 import { problem } from './model/problem.ts';
-import type { Clock, FlowSource, SourcePositions } from './ports.ts';
+import type { Clock, ClusterView, FlowSource, SourcePositions } from './ports.ts';
 
 export interface PushEndpointOptions {
   readonly config: NonNullable<ControllerConfig['push']>;
@@ -150,6 +151,20 @@ export class PushEndpoint {
       );
     }
   }
+}
+
+/** As the configuration says it; undefined where nothing is pushed. Rejects with ControllerProblem. */
+export async function openPush(
+  { config, log, onPushPort }: ControllerParts,
+  { pushAccess }: Backend,
+  view: ClusterView,
+  figures: PushFigures,
+): Promise<PushEndpoint | undefined> {
+  if (config.push === undefined) return undefined;
+  const access = pushAccess?.(view);
+  const push = await PushEndpoint.open({ config: config.push, access, clock: systemClock, log, figures });
+  onPushPort?.(push.port);
+  return push;
 }
 
 interface PushPort {

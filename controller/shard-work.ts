@@ -86,17 +86,13 @@ export class ShardWork {
 
   /** Until aborted; then saves all of it and lets go. Rejects with ControllerProblem for what a person has to repair. */
   async run(signal: AbortSignal): Promise<void> {
-    const { view, clock } = this.#options;
-    const unsubscribe = view.subscribe(({ kind }) => {
-      if (kind === 'cluster' || kind === 'profile') this.#attribution.outdate();
-    });
+    const { clock } = this.#options;
     try {
       while (!signal.aborted) {
         await this.#balance(signal);
         await Promise.race([clock.sleep(tickMs, signal).catch(() => undefined), this.#failed.promise]);
       }
     } finally {
-      unsubscribe();
       await Promise.all([...this.#workers.values()].map((worker) => worker.release()));
       await Promise.all(this.#running);
     }

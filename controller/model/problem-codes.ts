@@ -75,6 +75,10 @@ export const problemCodes = {
     means: 'Another process has the stored evidence open, or took it over.',
     fix: 'Stop the other one, or give each its own file, or name in Redis (--redis-name).',
   },
+  NobodyCounts: {
+    means: 'A controller with --role decide follows what others count, and hears of nobody who does.',
+    fix: 'Start nanoseg controller --role ingest with the same --redis and --redis-name; what was pushed meanwhile waits on the server.',
+  },
   EvidenceUnreachable: {
     means: 'The server with the stored evidence does not answer, or not yet.',
     fix: 'Check the address (--redis), the network and the server; nanoseg goes on by itself as soon as it answers.',

@@ -151,7 +151,37 @@ export interface ProfileStatus {
   readonly coverage?: PodCoverage;
   /** Flow sources; of the cluster's profile only. */
   readonly sources?: readonly { readonly name: string; readonly state: SourceState; readonly message: string }[];
+  /** How the work is shared over Redis; of the cluster's profile only. */
+  readonly streams?: StreamsStatus;
   readonly conditions: readonly ProfileCondition[];
+}
+
+/** The processes that share the work over Redis, and what waits there for them. */
+export interface StreamsStatus {
+  /** For people; without user and password. */
+  readonly server: string;
+  /** Of each server that has shards. */
+  readonly memory: readonly { readonly usedBytes: number; readonly mostBytes?: number }[];
+  /** All of them, in their order. */
+  readonly shards: readonly {
+    readonly shard: number;
+    /** Who counts its flows; absent: nobody at the moment. */
+    readonly holder?: string;
+    /** Batches that are not counted and saved yet. */
+    readonly waiting: number;
+    /** RFC 3339. */
+    readonly savedAt?: string;
+  }[];
+  readonly members: readonly {
+    readonly who: string;
+    readonly role: 'ingest' | 'decide';
+    /** How many it holds. */
+    readonly shards: number;
+    /** RFC 3339. */
+    readonly startedAt: string;
+    /** What of its work does not work now. */
+    readonly problems: readonly string[];
+  }[];
 }
 
 /** Pods that run, and how many of them a policy isolates in a direction. */

@@ -186,6 +186,12 @@ export const fullProfileStatus: Whole<ProfileStatus> = {
     open: [{ because: 'the workload has no policy yet', pods: 3 }],
   },
   sources: [{ name: 'hubble', state: 'Connected', message: 'flows arrive' }],
+  streams: {
+    server: 'redis.example.com:6379',
+    memory: [{ usedBytes: 1_000_000, mostBytes: 2_000_000 }],
+    shards: [{ shard: 0, holder: 'nanoseg-ingest-1', waiting: 3, savedAt: time }],
+    members: [{ who: 'nanoseg-ingest-1', role: 'ingest', shards: 1, startedAt: time, problems: ['it is full'] }],
+  },
   conditions: [
     {
       type: 'Valid',

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { PushFigures } from '../flow-push/push-figures.ts';
 import { pushMetrics } from './push-metrics.ts';
+import { SharedMetrics } from './shared-metrics.ts';
 import { StateMetrics } from './state-metrics.ts';
 import { auditActions, type AuditAction } from '../../ports.ts';
 import { proposalStates, type ProposalState } from '../../model/policy-proposal.ts';
@@ -36,6 +37,8 @@ export class ControllerMetrics {
   );
   /** Looked up when somebody asks. */
   readonly state: StateMetrics = new StateMetrics(this.#registry);
+  /** Of the work that several processes share. */
+  readonly shared: SharedMetrics = new SharedMetrics(this.#registry);
   /** Of the push endpoint. */
   readonly push: PushFigures = pushMetrics(this.#registry);
   readonly #approval = new Histogram({

@@ -330,6 +330,41 @@ export const profileStatusSchema = schemaOf<ProfileStatus>()(
       )
       .exactOptional()
       .describe("Where flows come from. Only in the cluster's profile."),
+    streams: z
+      .object({
+        server: z.string().describe('The Redis server, without user and password.'),
+        memory: z
+          .array(
+            z.object({
+              usedBytes: wholeNumber.describe('Memory that it uses.'),
+              mostBytes: wholeNumber.exactOptional().describe('Memory that it may use, where it is told.'),
+            }),
+          )
+          .describe('Of each server that has shards.'),
+        shards: z
+          .array(
+            z.object({
+              shard: wholeNumber.describe('Its number, from 0 on.'),
+              holder: z.string().exactOptional().describe('Who counts its flows; absent: nobody at the moment.'),
+              waiting: wholeNumber.describe('Batches that are not counted and saved yet.'),
+              savedAt: z.string().exactOptional().describe('When it was saved last.'),
+            }),
+          )
+          .describe('The parts that flows are divided into.'),
+        members: z
+          .array(
+            z.object({
+              who: z.string().describe('The process.'),
+              role: z.enum(['ingest', 'decide']).describe('What it does.'),
+              shards: wholeNumber.describe('How many shards it holds.'),
+              startedAt: z.string().describe('When it was started.'),
+              problems: z.array(z.string()).describe('What of its work does not work now.'),
+            }),
+          )
+          .describe('The processes that were heard of lately.'),
+      })
+      .exactOptional()
+      .describe("How several processes share the work over Redis. Only in the cluster's profile."),
     conditions: conditionList(profileConditionTypes).describe('What holds of the profile.'),
   }),
 );
