@@ -1,16 +1,11 @@
 import type { GraphChange, SearchHit, ServerEvents } from '../../../view/api-shape.ts';
-import type {
-  DecisionAnswer,
-  DecisionInput,
-  ProposalDetail,
-  ProposalEffect,
-  ProposalSummary,
-} from '../../../view/proposal-shape.ts';
-import { type ApiClient, ApiFailure, type GraphFilter, type GraphScope } from './client/api-client.ts';
+import { AgainLater } from './client/again-later.ts';
+import { type ApiClient, ApiFailure, failureOf, type GraphFilter, type GraphScope } from './client/api-client.ts';
 import { followUpdates } from './client/live-updates.ts';
 import { displayedGraph } from './drawing/displayed-graph.ts';
 import { type Group, type GroupKey, groupOfNode } from './drawing/groups.ts';
 import { isFiltered, type OverlayMode, type PageState, proposalKey, type Selection } from './page-state.ts';
+import { ProposalReading } from './proposal-reading.ts';
 import { ToldGraph } from './told-graph.ts';
 
 /** What was found, and what happens when it is chosen. */
@@ -39,49 +34,103 @@ export class PageControl {
   readonly #byHand = new Map<GroupKey, boolean>();
   #isWhole = true;
   #opensByItself = true;
+  readonly proposals: ProposalReading;
+  readonly #graphAgain = new AgainLater();
+  readonly #sessionAgain = new AgainLater();
   #graphRequest = new AbortController();
-  #detailRequest = new AbortController();
   #following = new AbortController();
   #pending: { reload: boolean } | undefined;
 
   constructor(api: ApiClient, state: PageState) {
     this.#api = api;
     this.#state = state;
+    this.proposals = new ProposalReading(api, state, (failure) => this.#askedWho(failure));
   }
 
   async start(): Promise<void> {
-    this.#following.abort();
+    this.#stop();
     this.#following = new AbortController();
     const { signal } = this.#following;
     try {
       const session = await this.#api.session();
+      if (signal.aborted) return;
+      const { session: former } = this.#state.now;
+      if (former !== undefined && former.user !== session.user) this.#forget();
+      this.#sessionAgain.had();
       this.#state.set({ session, signIn: undefined });
       const workloads = session.namespaces.reduce((sum, namespace) => sum + namespace.workloads, 0);
       this.#isWhole = workloads <= wholeUpTo;
       this.#opensByItself = workloads <= openUpTo;
     } catch (error) {
-      if (this.#signInFor(error)) return;
-      this.#state.set({ graphState: failureOf(error), proposalsState: failureOf(error) });
-      setTimeout(() => void (signal.aborted || this.start()), 3000);
-      this.#state.set({ live: { kind: 'disconnected', since: Date.now(), message: failureOf(error).message } });
+      const failure = failureOf(error);
+      if (signal.aborted || this.#askedWho(failure, 403)) return;
+      this.#sessionAgain.after(failure, () => void this.start());
+      const live = { kind: 'disconnected', since: Date.now(), because: failure.message } as const;
+      const { graphState } = this.#state.now;
+      // what says so already, and may have the focus, is not drawn anew
+      const isSame = graphState instanceof ApiFailure && graphState.message === failure.message;
+      this.#state.set({ live, ...(!isSame && { graphState: failure, proposalsState: failure }) });
       return;
     }
-    const { selection } = this.#state.now;
-    if (selection?.kind === 'proposal') void this.#loadDetail(selection);
-    await Promise.all([this.#loadGraph(), this.#loadProposals()]);
+    void this.proposals.loadSelected();
+    await Promise.all([this.#loadGraph(), this.proposals.loadAll()]);
     if (signal.aborted) return;
     await followUpdates(this.#api, this.#listeners(), signal);
   }
 
   signIn(token: string): void {
     this.#api.useToken(token === '' ? undefined : token);
-    this.#state.set({ signIn: undefined, graphState: 'loading', proposalsState: 'loading' });
-    void this.start();
+    this.#state.set({ signIn: undefined });
+    this.retry();
+  }
+
+  /** Whether the page has a token of its own, which it can forget. */
+  get canSignOut(): boolean {
+    return this.#api.hasToken;
+  }
+
+  signOut(): void {
+    this.#stop();
+    this.#api.useToken(undefined);
+    this.#forget();
+    this.#state.set({
+      session: undefined,
+      signIn: { title: 'You are signed out', because: 'This page has forgotten your token.', takesToken: true },
+      live: { kind: 'disconnected', since: Date.now(), because: 'nobody is signed in' },
+    });
   }
 
   retry(): void {
-    this.#state.set({ graphState: 'loading', proposalsState: 'loading' });
+    const { displayed } = this.#state.now;
+    // what is there stays until something else has come
+    if (displayed === undefined || displayed.nodes.size === 0) this.#state.set({ graphState: 'loading' });
+    if (this.#state.now.proposalsState !== 'loaded') this.#state.set({ proposalsState: 'loading' });
     void this.start();
+  }
+
+  /** Asks for nothing any more. */
+  #stop(): void {
+    this.#following.abort();
+    this.#graphRequest.abort();
+    this.#graphAgain.stop();
+    this.#sessionAgain.stop();
+    this.proposals.stop();
+  }
+
+  /** What one person may see is nothing for the next one. */
+  #forget(): void {
+    this.told.replace({ nodes: [], edges: [] });
+    this.#byHand.clear();
+    this.#draw();
+    this.#state.set({
+      graphState: 'loading',
+      graphFacts: undefined,
+      proposalsState: 'loading',
+      proposals: new Map(),
+      deviations: [],
+      detail: undefined,
+      news: [],
+    });
   }
 
   /** Who is told apart in what the server tells. */
@@ -112,14 +161,14 @@ export class PageControl {
 
   select(selection: Selection | undefined): void {
     this.#state.set({ selection });
-    this.#detailRequest.abort();
+    this.proposals.abandonDetail();
     if (selection?.kind !== 'proposal') {
       this.#state.set({ detail: undefined, overlay: 'off' });
       return;
     }
     this.#state.set({ detail: undefined });
     // before anybody is let in, there is nothing to be told; it is asked for then
-    if (this.#state.now.session !== undefined) void this.#loadDetail(selection);
+    if (this.#state.now.session !== undefined) void this.proposals.loadSelected();
   }
 
   overlay(overlay: OverlayMode): void {
@@ -138,16 +187,6 @@ export class PageControl {
 
   async openAll(isOpen: boolean): Promise<void> {
     await this.open([...(this.#state.now.displayed?.groups.keys() ?? [])], isOpen);
-  }
-
-  async decide(
-    proposal: Pick<ProposalSummary, 'namespace' | 'name'>,
-    decision: 'approve' | 'reject',
-    input: DecisionInput,
-  ): Promise<DecisionAnswer> {
-    const answer = await this.#api.decide(proposal, decision, input);
-    this.#refreshDetail(proposal);
-    return answer;
   }
 
   /** Nodes and proposals with the text in their names, those that begin with it first. */
@@ -172,7 +211,7 @@ export class PageControl {
     try {
       return await this.#api.find(text);
     } catch (error) {
-      this.#signInFor(error);
+      this.#askedWho(failureOf(error));
       return [];
     }
   }
@@ -189,21 +228,23 @@ export class PageControl {
 
   async #loadGraph(): Promise<void> {
     this.#graphRequest.abort();
+    this.#graphAgain.stop();
     this.#graphRequest = new AbortController();
     const { signal } = this.#graphRequest;
     const { filter } = this.#state.now;
     try {
       const view = await this.#api.graph(filter, this.scope, signal);
       if (signal.aborted) return;
+      this.#graphAgain.had();
       this.told.replace(view);
       this.#draw();
       this.#state.set({ graphState: 'loaded', graphFacts: view.attributes });
     } catch (error) {
-      if (signal.aborted || this.#signInFor(error)) return;
+      if (signal.aborted) return;
       const failure = failureOf(error);
-      // right after its start the controller has read nothing yet
-      if (failure.code === 'NotReady') setTimeout(() => void (signal.aborted || this.#loadGraph()), 1000);
-      else this.#state.set({ graphState: failure });
+      if (this.#askedWho(failure)) return;
+      this.#graphAgain.after(failure, () => void this.#loadGraph());
+      if (failure.code !== 'NotReady') this.#state.set({ graphState: failure });
     }
   }
 
@@ -213,62 +254,15 @@ export class PageControl {
     this.#state.set({ displayed: displayedGraph(this.told, wanted) });
   }
 
-  async #loadProposals(): Promise<void> {
-    try {
-      const [proposals, deviations] = await Promise.all([this.#api.proposals(), this.#api.deviations()]);
-      this.#state.set({
-        proposals: new Map(proposals.map((proposal) => [proposalKey(proposal), proposal])),
-        deviations,
-        proposalsState: 'loaded',
-      });
-    } catch (error) {
-      if (!this.#signInFor(error)) this.#state.set({ proposalsState: failureOf(error) });
-    }
-  }
-
-  async #loadDetail({ namespace, name }: { readonly namespace: string; readonly name: string }): Promise<void> {
-    this.#detailRequest.abort();
-    this.#detailRequest = new AbortController();
-    const { signal } = this.#detailRequest;
-    try {
-      const proposal = await this.#api.proposal(namespace, name, signal);
-      if (signal.aborted) return;
-      this.#showDetail(proposal, undefined);
-      const effect = await this.#api.effect(namespace, name, signal);
-      if (!signal.aborted) this.#showDetail(proposal, effect);
-    } catch (error) {
-      if (signal.aborted || this.#signInFor(error)) return;
-      const { detail } = this.#state.now;
-      // what is known of the proposal stays where only its effect cannot be told
-      if (detail === undefined || detail instanceof ApiFailure) this.#state.set({ detail: failureOf(error) });
-    }
-  }
-
-  /** Nothing that is read is drawn anew where it is the same as before. */
-  #showDetail(proposal: ProposalDetail, effect: ProposalEffect | undefined): void {
-    const { detail } = this.#state.now;
-    const before = detail instanceof ApiFailure ? undefined : detail;
-    const known = effect ?? (before?.proposal.digest === proposal.digest ? before.effect : undefined);
-    const now = { proposal, effect: known };
-    if (JSON.stringify(before) !== JSON.stringify(now)) this.#state.set({ detail: now });
-  }
-
-  #refreshDetail(changed: { readonly namespace: string; readonly name: string }): void {
-    const { selection } = this.#state.now;
-    if (selection?.kind === 'proposal' && proposalKey(selection) === proposalKey(changed))
-      void this.#loadDetail(selection);
-  }
-
   #listeners(): Parameters<typeof followUpdates>[1] {
     const reloadAll = () => {
       void this.#loadGraph();
-      void this.#loadProposals();
-      const { selection } = this.#state.now;
-      if (selection?.kind === 'proposal') void this.#loadDetail(selection);
+      void this.proposals.loadAll();
+      void this.proposals.loadSelected();
     };
     return {
       state: (live) => this.#state.set({ live }),
-      refused: (failure) => void this.#signInFor(failure),
+      refused: (failure) => void this.#askedWho(failure, 403),
       ready: () => undefined,
       reset: reloadAll,
       graph: (change) => this.#changed(change),
@@ -295,7 +289,7 @@ export class PageControl {
     const before = this.#state.now.proposals.get(proposalKey(summary));
     this.#state.set({ proposals: new Map(this.#state.now.proposals).set(proposalKey(summary), summary) });
     if (before?.state !== summary.state) this.#tell(`${summary.title} is ${summary.state}`);
-    this.#refreshDetail(summary);
+    this.proposals.refresh(summary);
   }
 
   #changed(change: GraphChange): void {
@@ -317,7 +311,7 @@ export class PageControl {
   #clusterChanged(): void {
     void this.#api.session().then(
       (session) => this.#state.set({ session }),
-      (error: unknown) => this.#signInFor(error),
+      (error: unknown) => void this.#askedWho(failureOf(error)),
     );
     this.#drawSoon(true);
   }
@@ -331,6 +325,7 @@ export class PageControl {
     setTimeout(() => {
       const isReload = this.#pending?.reload === true;
       this.#pending = undefined;
+      if (this.#following.signal.aborted) return;
       if (isReload) void this.#loadGraph();
       else this.#draw();
     }, drawEveryMs);
@@ -340,19 +335,24 @@ export class PageControl {
     this.#state.set({ news: [news, ...this.#state.now.news].slice(0, 200) });
   }
 
-  /** True where the answer was that somebody has to say who they are. */
-  #signInFor(error: unknown): boolean {
-    if (!(error instanceof ApiFailure) || error.status !== 401) return false;
-    this.#following.abort();
+  /**
+   * True where the answer was that somebody else has to ask: nobody is known by the token, or, with `also`, who is may see
+   * nothing. What one looks at stays behind the question.
+   */
+  #askedWho({ status, message, asksForToken }: ApiFailure, also = 401): boolean {
+    if (status !== 401 && status !== also) return false;
+    const { session } = this.#state.now;
+    this.#stop();
+    const title =
+      status === 403 ? 'You may see nothing here' : session === undefined ? 'Who are you?' : 'Who are you now?';
+    const expired =
+      status === 401 && session !== undefined
+        ? `The token of ${session.user} is not accepted any more; what you look at stays.`
+        : '';
     this.#state.set({
-      signIn: { because: error.message },
-      live: { kind: 'disconnected', since: Date.now(), message: 'a token is needed' },
+      signIn: { title, because: `${expired} ${message}`.trim(), takesToken: asksForToken || this.#api.hasToken },
+      live: { kind: 'disconnected', since: Date.now(), because: 'a token is needed' },
     });
     return true;
   }
-}
-
-function failureOf(error: unknown): ApiFailure {
-  if (error instanceof ApiFailure) return error;
-  throw error;
 }

@@ -20,10 +20,17 @@ export type OverlayMode = 'off' | 'before' | 'after' | 'both';
 
 export type Loading = 'loading' | 'loaded' | ApiFailure;
 
+export interface SignInQuestion {
+  readonly title: string;
+  readonly because: string;
+  /** A token can be given here; false: who passes the requests on has its own. */
+  readonly takesToken: boolean;
+}
+
 export interface PageValues {
   readonly session: SessionView | undefined;
-  /** Undefined: no token is asked for; else why. */
-  readonly signIn: { readonly because: string } | undefined;
+  /** Undefined: nobody is asked who they are; else why. */
+  readonly signIn: SignInQuestion | undefined;
   readonly live: LiveState;
   readonly filter: GraphFilter;
   /** What the graph is, before anything is drawn of it. */

@@ -136,13 +136,21 @@ export function showPicture(
     if (selection?.kind === 'node') void drawn.then(() => picture.reveal(selection.key));
   });
   state.watch(['graphState', 'displayed', 'filter'], (values) => showNotice(notice, values, control));
-  state.watch(['live'], ({ live }) => {
-    const isStale = live.kind === 'disconnected' || live.kind === 'reconnecting';
-    stale.hidden = !isStale;
-    stale.textContent =
-      live.kind === 'disconnected' ? 'Not connected: this is what was last told. Trying again.' : 'Reconnecting…';
+  state.watch(['live', 'graphState'], (values) => {
+    const words = staleWords(values);
+    stale.hidden = words === undefined;
+    stale.textContent = words ?? '';
   });
   return { restyle: () => picture.restyle() };
+}
+
+/** Why the picture may not be what is so now; undefined: it is. */
+function staleWords({ live, graphState }: PageValues): string | undefined {
+  if (live.kind === 'reconnecting') return `Reconnecting: ${printable(live.because)}`;
+  if (live.kind === 'disconnected')
+    return `Not connected: ${printable(live.because)}. This is what was last told; trying again.`;
+  if (graphState instanceof ApiFailure) return `Not read anew: ${printable(graphState.message)}. Trying again.`;
+  return undefined;
 }
 
 /** How strongly groups are drawn to each other, from all that is known. */

@@ -1,4 +1,5 @@
 import type { Announcer } from '../announcer.ts';
+import { isCutOff } from '../client/live-updates.ts';
 import { el, fill, svg } from '../dom.ts';
 import type { PageControl } from '../page-control.ts';
 import type { PageState, PageValues } from '../page-state.ts';
@@ -26,6 +27,11 @@ export function showHeader(
       nameTheme();
     },
   });
+  const signOut = el(
+    'button',
+    { type: 'button', class: 'quiet-button', hidden: true, onclick: () => control.signOut() },
+    'Sign out',
+  );
   const nameTheme = () => {
     const next = themeNow() === 'dark' ? 'light' : 'dark';
     fill(theme, themeIcon(next), el('span', {}, next === 'dark' ? 'Dark' : 'Light'));
@@ -36,9 +42,10 @@ export function showHeader(
     header,
     el('div', { class: 'brand' }, logo(), el('h1', {}, 'nanoseg'), watching),
     searchBox(control),
-    el('div', { class: 'header-end' }, news, live, theme),
+    el('div', { class: 'header-end' }, news, live, theme, signOut),
   );
   state.watch(['session'], ({ session }) => {
+    signOut.hidden = session === undefined || !control.canSignOut;
     if (session === undefined) return fill(watching);
     const workloads = session.namespaces.reduce((sum, namespace) => sum + namespace.workloads, 0);
     const seen = `${counted(session.namespaces.length, 'namespace')}, ${counted(workloads, 'workload')}`;
@@ -59,8 +66,7 @@ export function showHeader(
   });
   setInterval(() => {
     const { live: now } = state.now;
-    if (now.kind === 'reconnecting' || now.kind === 'disconnected')
-      live.lastChild?.replaceWith(liveWords(state.now).text);
+    if (isCutOff(now)) live.lastChild?.replaceWith(liveWords(state.now).text);
   }, 1000);
 }
 
@@ -85,8 +91,15 @@ function newsButton(state: PageState, control: PageControl, announcer: Announcer
   let saidAt = 0;
   let told = 0;
   const count = el('span', { class: 'badge', hidden: true });
+  const since = el('span', { class: 'unseen' });
   const list = el('div', { class: 'popover', id: 'news', popover: 'auto', role: 'dialog', 'aria-label': 'Changes' });
-  const button = el('button', { type: 'button', class: 'quiet-button', popovertarget: 'news' }, 'Changes', count);
+  const button = el(
+    'button',
+    { type: 'button', class: 'quiet-button', popovertarget: 'news' },
+    'Changes ',
+    count,
+    since,
+  );
   let shown: readonly string[] = [];
   list.addEventListener('beforetoggle', (event) => {
     if ((event as ToggleEvent).newState !== 'open') return;
@@ -106,10 +119,7 @@ function newsButton(state: PageState, control: PageControl, announcer: Announcer
       announcer.say(news.length - told > 1 ? `${news.length} changes` : (news[0] ?? ''));
     }
     told = news.length;
-    button.setAttribute(
-      'aria-label',
-      news.length === 0 ? 'Changes: none since you looked' : `${counted(news.length, 'change')} since you looked`,
-    );
+    since.textContent = news.length === 0 ? ': none since you looked' : ' since you looked';
   });
   return el('div', { class: 'news' }, button, list);
 }

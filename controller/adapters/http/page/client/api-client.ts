@@ -3,21 +3,41 @@ import type { ConnectionState, ConnectionView, GraphLevel, GraphView } from '../
 import type {
   DecisionAnswer,
   DecisionInput,
+  DecisionPath,
   ProposalDetail,
   ProposalEffect,
   ProposalSummary,
+  TakingBack,
+  TakingBackPath,
 } from '../../../../view/proposal-shape.ts';
 
 /** Why an answer is none. `status` 0: nobody answered. */
 export class ApiFailure extends Error {
   readonly status: number;
   readonly code: string;
+  /** The server wants to be left alone for so long; 0: it does not say. */
+  readonly waitMs: number;
+  /** A token would help, and may be given with a request. */
+  readonly asksForToken: boolean;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, { code, message }: ApiError, { waitMs = 0, asksForToken = false } = {}) {
     super(message);
     this.status = status;
     this.code = code;
+    this.waitMs = waitMs;
+    this.asksForToken = asksForToken;
   }
+
+  /** The same request may be answered later. */
+  get isPassing(): boolean {
+    return [0, 429, 502, 503, 504].includes(this.status);
+  }
+}
+
+/** Rethrows what is a fault of the page. */
+export function failureOf(error: unknown): ApiFailure {
+  if (error instanceof ApiFailure) return error;
+  throw error;
 }
 
 /** What of the graph is asked for; empty lists and texts ask for all. */
@@ -48,6 +68,10 @@ export class ApiClient {
 
   useToken(token: string | undefined): void {
     this.#token = token;
+  }
+
+  get hasToken(): boolean {
+    return this.#token !== undefined;
   }
 
   session(): Promise<SessionView> {
@@ -83,7 +107,7 @@ export class ApiClient {
 
   decide(
     { namespace, name }: Pick<ProposalSummary, 'namespace' | 'name'>,
-    decision: 'approve' | 'reject',
+    decision: DecisionPath,
     input: DecisionInput,
   ): Promise<DecisionAnswer> {
     return this.#json(`${proposalPath(namespace, name)}/${decision}`, {
@@ -91,6 +115,14 @@ export class ApiClient {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(input),
     });
+  }
+
+  /** What would come of a rollback or a retirement. */
+  takingBack(
+    { namespace, name }: Pick<ProposalSummary, 'namespace' | 'name'>,
+    decision: TakingBackPath,
+  ): Promise<TakingBack> {
+    return this.#get(`${proposalPath(namespace, name)}/${decision}`);
   }
 
   async deviations(): Promise<DeviationEntry[]> {
@@ -142,11 +174,13 @@ export class ApiClient {
       response = await fetch(`api/v1/${path}`, { ...init, headers, credentials: 'omit', redirect: 'error' });
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
-      throw new ApiFailure(0, 'Unreachable', 'nanoseg does not answer');
+      throw new ApiFailure(0, { code: 'Unreachable', message: 'nanoseg does not answer' });
     }
     if (response.ok) return response;
-    const told = await errorOf(response);
-    throw new ApiFailure(response.status, told.code, told.message);
+    throw new ApiFailure(response.status, await errorOf(response), {
+      waitMs: (Number(response.headers.get('Retry-After')) || 0) * 1000,
+      asksForToken: response.headers.has('WWW-Authenticate'),
+    });
   }
 }
 

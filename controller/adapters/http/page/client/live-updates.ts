@@ -6,15 +6,19 @@ import { eventsOf } from './event-stream.ts';
 export type LiveState =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
-  /** `since` ms: when the last word came. */
-  | { readonly kind: 'reconnecting'; readonly since: number }
-  | { readonly kind: 'disconnected'; readonly since: number; readonly message: string };
+  /** `since` ms: when the last word came. `because`: one clause. */
+  | { readonly kind: 'reconnecting' | 'disconnected'; readonly since: number; readonly because: string };
+
+/** Nothing that is shown is sure to be so still, and nothing can be decided. */
+export function isCutOff({ kind }: LiveState): boolean {
+  return kind === 'reconnecting' || kind === 'disconnected';
+}
 
 export type LiveListeners = {
   readonly [Name in keyof ServerEvents]: (data: ServerEvents[Name]) => void;
 } & {
   readonly state: (state: LiveState) => void;
-  /** The stream is open again after it was not: what changed meanwhile is told by events, or by `reset`. */
+  /** Who asks is not let in any more; nothing is followed from then on. */
   readonly refused: (failure: ApiFailure) => void;
 };
 
@@ -36,9 +40,10 @@ export async function followUpdates(api: ApiClient, listeners: LiveListeners, si
     const stop = () => attempt.abort();
     signal.addEventListener('abort', stop, { once: true });
     let watchdog = setTimeout(stop, silenceMs);
+    let because = 'nanoseg does not answer';
+    let waitMs = 0;
     try {
       const response = await api.events(position, attempt.signal);
-      delayMs = firstDelayMs;
       brokenSince = undefined;
       listeners.state({ kind: 'live' });
       const told = {
@@ -46,15 +51,20 @@ export async function followUpdates(api: ApiClient, listeners: LiveListeners, si
           position = id;
         },
         alive: () => {
+          delayMs = firstDelayMs;
           clearTimeout(watchdog);
           watchdog = setTimeout(stop, silenceMs);
         },
       };
       for await (const { name, data } of eventsOf(response, told)) deliver(listeners, name, data);
     } catch (error) {
-      if (error instanceof ApiFailure && [401, 403].includes(error.status)) {
-        listeners.refused(error);
-        return;
+      if (error instanceof ApiFailure) {
+        if ([401, 403].includes(error.status)) {
+          listeners.refused(error);
+          return;
+        }
+        because = error.message;
+        waitMs = error.waitMs;
       }
     } finally {
       clearTimeout(watchdog);
@@ -63,12 +73,9 @@ export async function followUpdates(api: ApiClient, listeners: LiveListeners, si
     if (signal.aborted) return;
     brokenSince ??= Date.now();
     const isLong = Date.now() - brokenSince >= patienceMs;
-    listeners.state(
-      isLong
-        ? { kind: 'disconnected', since: brokenSince, message: 'nanoseg does not answer' }
-        : { kind: 'reconnecting', since: brokenSince },
-    );
-    await pause(delayMs, signal);
+    listeners.state({ kind: isLong ? 'disconnected' : 'reconnecting', since: brokenSince, because });
+    // many pages that lost the same server do not all come back at the same moment
+    await pause(Math.max(waitMs, delayMs * (0.7 + 0.3 * Math.random())), signal);
     delayMs = Math.min(longestDelayMs, delayMs * 1.7);
   }
 }

@@ -10,12 +10,12 @@ export function yamlView(text: string): HTMLElement {
 }
 
 /** A unified diff; added and removed lines have a sign and a colour. */
-export function diffView(text: string): HTMLElement {
+export function diffView(text: string, name = 'diff'): HTMLElement {
   const kinds: Readonly<Record<string, string>> = { '+': 'added', '-': 'removed', '@': 'hunk' };
   const lines = printable(text)
     .split('\n')
     .map((line) => el('span', { class: `line ${kinds[line[0] ?? ''] ?? ''}` }, `${line}\n`));
-  return frame('diff', 'Difference to what is in force', lines);
+  return frame(name, 'Difference to what is in force', lines);
 }
 
 function frame(name: string, label: string, lines: readonly HTMLElement[]): HTMLElement {

@@ -1,117 +1,148 @@
-import type { DecisionAnswer, ProposalDetail } from '../../../../view/proposal-shape.ts';
-import { ApiFailure } from '../client/api-client.ts';
+import type { DecisionAnswer, DecisionInput, DecisionPath, ProposalDetail } from '../../../../view/proposal-shape.ts';
+import { failureOf } from '../client/api-client.ts';
+import { isCutOff } from '../client/live-updates.ts';
 import { el, fill } from '../dom.ts';
-import type { PageControl } from '../page-control.ts';
+import type { PageState } from '../page-state.ts';
 import { printable } from '../printable.ts';
-import { facts, section, wordList } from './section.ts';
+import type { ProposalReading } from '../proposal-reading.ts';
+import { type DecisionQuestion, decisionTitles, proposedQuestion, takingBackQuestion } from './decision-question.ts';
+
+type Outcome = { readonly kind: DecisionAnswer['result'] | 'failed'; readonly message: string };
 
 /** Asks once more before a decision is made, saying what it is about, and then what became of it. */
 export class DecideDialog {
   readonly element = el('dialog', { class: 'dialog', 'aria-labelledby': 'decide-title' });
-  readonly #control: PageControl;
+  readonly #state: PageState;
+  readonly #proposals: ProposalReading;
+  #reconsider: () => void = () => undefined;
+  #turn = 0;
 
-  constructor(control: PageControl) {
-    this.#control = control;
+  constructor(state: PageState, proposals: ProposalReading) {
+    this.#state = state;
+    this.#proposals = proposals;
+    state.watch(['live'], () => this.#reconsider());
+    this.element.addEventListener('close', () => {
+      this.#reconsider = () => undefined;
+    });
   }
 
-  open(proposal: ProposalDetail, decision: 'approve' | 'reject'): void {
-    const isApproval = decision === 'approve';
-    const isLearning = isApproval && proposal.state === 'Learning';
+  open(proposal: ProposalDetail, path: DecisionPath): void {
+    const turn = ++this.#turn;
+    const cancel = this.#button('Cancel');
+    if (path === 'approve' || path === 'reject') {
+      this.#ask(proposal, path, proposedQuestion(proposal, path));
+    } else {
+      this.#show(proposal, path, [el('p', { class: 'quiet' }, 'Reading what that would change…')], [cancel]);
+      void this.#takeBack(proposal, path, turn);
+    }
+    if (!this.element.open) this.element.showModal();
+    (this.element.querySelector<HTMLElement>('textarea') ?? cancel).focus();
+  }
+
+  async #takeBack(proposal: ProposalDetail, path: 'rollback' | 'retire', turn: number): Promise<void> {
+    const isWanted = () => turn === this.#turn && this.element.open;
+    try {
+      const found = await this.#proposals.takingBack(proposal, path);
+      if (!isWanted()) return;
+      this.#ask(proposal, path, takingBackQuestion(proposal, found));
+      this.element.querySelector('textarea')?.focus();
+    } catch (error) {
+      const { message } = failureOf(error);
+      if (!isWanted()) return;
+      const again = this.#button('Try again', () => this.open(proposal, path));
+      this.#show(proposal, path, [outcomeLine({ kind: 'failed', message })], [this.#button('Close'), again]);
+      again.focus();
+    }
+  }
+
+  #ask(proposal: ProposalDetail, path: DecisionPath, question: DecisionQuestion): void {
     const reason = el('textarea', { id: 'decide-reason', rows: 2, maxlength: 1000 });
-    const known = el('input', { type: 'checkbox', id: 'decide-learning' });
+    const known = el('input', { type: 'checkbox', id: 'decide-known' });
     const expires = el('input', { type: 'datetime-local', id: 'decide-expires' });
     const outcome = el('div', { class: 'outcome', role: 'status' });
-    const confirm = el(
-      'button',
-      { type: 'submit', class: `button ${isApproval ? 'primary' : 'danger'}` },
-      isApproval ? 'Approve this digest' : 'Reject this digest',
-    );
-    const cancel = el('button', { type: 'button', class: 'button', onclick: () => this.element.close() }, 'Cancel');
-    if (isLearning) {
-      confirm.disabled = true;
-      known.addEventListener('change', () => {
-        confirm.disabled = !known.checked;
-      });
-    }
+    const kind = path === 'approve' ? 'primary' : 'danger';
+    const confirm = el('button', { type: 'submit', class: `button ${kind}` }, question.confirm);
+    const cancel = this.#button('Cancel');
+    let isSent = false;
+    const reconsider = () => {
+      const cutOff = isCutOff(this.#state.now.live) ? 'Nothing can be decided until nanoseg answers again.' : undefined;
+      const mustTick = question.mustKnow !== undefined && !known.checked;
+      confirm.disabled = isSent || cutOff !== undefined || question.impossible !== undefined || mustTick;
+      if (isSent) return;
+      fill(outcome, cutOff !== undefined && el('p', { class: 'warning' }, cutOff));
+    };
+    this.#reconsider = reconsider;
+    known.addEventListener('change', reconsider);
     const send = async () => {
-      confirm.disabled = true;
+      isSent = true;
+      reconsider();
       fill(outcome, el('p', {}, 'Deciding…'));
       const expiresAt = isoOf(expires.value);
-      const result = await this.#decide(proposal, decision, {
-        digest: proposal.digest,
+      const result = await this.#decide(proposal, path, {
+        ...question.input,
         ...(reason.value.trim() !== '' && { reason: reason.value.trim() }),
         ...(expiresAt !== undefined && { expiresAt }),
-        ...(isLearning && { learning: true }),
       });
-      fill(
-        outcome,
-        el(
-          'p',
-          { class: `result is-${result.kind}` },
-          el('strong', {}, `${resultWords[result.kind]} `),
-          printable(result.message),
-        ),
-      );
-      if (result.kind === 'failed') confirm.disabled = false;
-      else {
+      if (result.kind === 'failed') {
+        isSent = false;
+        reconsider();
+      } else {
         confirm.hidden = true;
         cancel.textContent = 'Close';
         cancel.focus();
       }
+      fill(outcome, outcomeLine(result));
+      outcome.scrollIntoView({ block: 'nearest' });
     };
-    const form = el(
-      'form',
-      {
-        onsubmit: (event: Event) => {
-          event.preventDefault();
-          void send();
-        },
-      },
-      el('h2', { id: 'decide-title' }, `${isApproval ? 'Approve' : 'Reject'} ${printable(proposal.title)}`),
-      el(
-        'div',
-        { class: 'dialog-body' },
-        ...whatIsDecided(proposal, isApproval),
-        isLearning &&
-          el(
-            'label',
-            { class: 'check' },
-            known,
-            `I know that not enough was seen: ${printable(proposal.missing.map(({ message }) => message).join('; '))}`,
-          ),
-        el('label', { class: 'stacked' }, 'Reason, for the audit log', reason),
-        isApproval &&
-          el(
-            'details',
-            { id: 'decide-more' },
-            el('summary', {}, 'Let the approval expire'),
-            el('label', { class: 'stacked' }, 'Counts until (UTC)', expires),
-          ),
-        outcome,
-      ),
-      el('div', { class: 'dialog-buttons' }, cancel, confirm),
-    );
-    fill(this.element, form);
-    this.element.showModal();
-    reason.focus();
+    const content = [
+      ...question.about,
+      question.impossible !== undefined && el('p', { class: 'warning' }, printable(question.impossible)),
+      question.mustKnow !== undefined && el('label', { class: 'check' }, known, printable(question.mustKnow)),
+      el('label', { class: 'stacked' }, 'Reason, for the audit log', reason),
+      path === 'approve' &&
+        el(
+          'details',
+          { id: 'decide-more' },
+          el('summary', {}, 'Let the approval expire'),
+          el('label', { class: 'stacked' }, 'Counts until (UTC)', expires),
+        ),
+      outcome,
+    ];
+    this.#show(proposal, path, content, [cancel, confirm], () => void send());
+    reconsider();
   }
 
-  async #decide(
-    proposal: ProposalDetail,
-    decision: 'approve' | 'reject',
-    input: Parameters<PageControl['decide']>[2],
-  ): Promise<{ readonly kind: DecisionAnswer['result'] | 'failed'; readonly message: string }> {
+  #show(
+    { title }: ProposalDetail,
+    path: DecisionPath,
+    content: readonly (HTMLElement | undefined | false)[],
+    buttons: readonly HTMLElement[],
+    send: () => void = () => undefined,
+  ): void {
+    const onsubmit = (event: Event) => {
+      event.preventDefault();
+      send();
+    };
+    const heading = el('h2', { id: 'decide-title' }, `${decisionTitles[path]} ${printable(title)}`);
+    const body = el('div', { class: 'dialog-body' }, ...content);
+    fill(this.element, el('form', { onsubmit }, heading, body, el('div', { class: 'dialog-buttons' }, ...buttons)));
+  }
+
+  #button(title: string, onclick = () => this.element.close()): HTMLButtonElement {
+    return el('button', { type: 'button', class: 'button', onclick }, title);
+  }
+
+  async #decide(proposal: ProposalDetail, path: DecisionPath, input: DecisionInput): Promise<Outcome> {
     try {
-      const { result, message } = await this.#control.decide(proposal, decision, input);
+      const { result, message } = await this.#proposals.decide(proposal, path, input);
       return { kind: result, message };
     } catch (error) {
-      if (!(error instanceof ApiFailure)) throw error;
-      return { kind: 'failed', message: error.message };
+      return { kind: 'failed', message: failureOf(error).message };
     }
   }
 }
 
-const resultWords: Readonly<Record<DecisionAnswer['result'] | 'failed', string>> = {
+const resultWords: Readonly<Record<Outcome['kind'], string>> = {
   done: 'Done:',
   counted: 'Recorded:',
   ignored: 'Counts for nothing:',
@@ -119,30 +150,8 @@ const resultWords: Readonly<Record<DecisionAnswer['result'] | 'failed', string>>
   failed: 'Nothing was decided:',
 };
 
-function whatIsDecided(proposal: ProposalDetail, isApproval: boolean): (HTMLElement | undefined)[] {
-  const { namespace, workloads, digest, rules, closes, effect, wouldDeny, heldBackInWords, warnings, approvals } =
-    proposal;
-  const about =
-    workloads.length === 0
-      ? `all pods of namespace ${namespace} that no other policy selects`
-      : workloads.map((workload) => `${namespace}/${workload}`).join(', ');
-  return [
-    facts([
-      ['Digest', el('code', { class: 'digest' }, digest)],
-      ['Pods concerned', workloads.length === 0 ? about : `all pods of ${about}`],
-      ['Rules', `${rules}`],
-      isApproval ? ['Closes', closes] : undefined,
-      isApproval
-        ? [
-            'Would deny',
-            `${wouldDeny.count} of what was seen${heldBackInWords.count > 0 ? ` (${heldBackInWords.count} held back)` : ''}`,
-          ]
-        : undefined,
-      isApproval ? ['Approvals', `${approvals.given} of ${approvals.required} given before yours`] : undefined,
-    ]),
-    ...(isApproval ? warnings.map((warning) => el('p', { class: 'warning' }, printable(warning))) : []),
-    isApproval ? section(`Opens (${effect.opens.length})`, wordList('decide-opens', effect.opens)) : undefined,
-  ];
+function outcomeLine({ kind, message }: Outcome): HTMLElement {
+  return el('p', { class: `result is-${kind}` }, el('strong', {}, `${resultWords[kind]} `), printable(message));
 }
 
 function isoOf(local: string): string | undefined {

@@ -1,5 +1,5 @@
 import type { ConnectionView } from '../../../../view/graph-shape.ts';
-import { type ApiClient, ApiFailure } from '../client/api-client.ts';
+import { type ApiClient, failureOf } from '../client/api-client.ts';
 import { el, fill } from '../dom.ts';
 import { stateLooks } from '../drawing/state-looks.ts';
 import type { PageControl } from '../page-control.ts';
@@ -40,10 +40,10 @@ export class PairDetail {
     }
     if (isNew)
       fill(this.element, this.#head(source, target), el('p', { class: 'panel-note' }, 'Reading the evidence…'));
-    void this.#load(source, target);
+    void this.#load(source, target, isNew);
   }
 
-  async #load(source: string, target: string): Promise<void> {
+  async #load(source: string, target: string, isNew: boolean): Promise<void> {
     this.#request = new AbortController();
     const { signal } = this.#request;
     try {
@@ -67,11 +67,13 @@ export class PairDetail {
       );
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof ApiFailure)) throw error;
+      const failure = failureOf(error);
+      // what is read stays while it cannot be read anew
+      if (failure.isPassing && !isNew) return;
       fill(
         this.element,
         this.#head(source, target),
-        el('p', { class: 'panel-note', role: 'alert' }, printable(error.message)),
+        el('p', { class: 'panel-note', role: 'alert' }, printable(failure.message)),
       );
     }
   }

@@ -1,10 +1,12 @@
 import type { Announcer } from '../announcer.ts';
 import { type ApiClient, ApiFailure } from '../client/api-client.ts';
+import { isCutOff } from '../client/live-updates.ts';
 import { el, fill } from '../dom.ts';
 import type { PageControl } from '../page-control.ts';
 import type { PageState, PageValues } from '../page-state.ts';
 import { printable } from '../printable.ts';
 import { DecideDialog } from './decide-dialog.ts';
+import { decisionPart } from './decision-part.ts';
 import { groupDetail, nodeDetail } from './node-detail.ts';
 import { PairDetail } from './pair-detail.ts';
 import { proposalDetail, type ReviewMemory } from './proposal-detail.ts';
@@ -21,7 +23,7 @@ export function showPanel(
 ): void {
   const list = new ProposalList(state, control);
   const pairs = new PairDetail(api, state, control);
-  const dialog = new DecideDialog(control);
+  const dialog = new DecideDialog(state, control.proposals);
   const wide = el(
     'button',
     { type: 'button', class: 'quiet-button', 'aria-pressed': 'false', onclick: () => widen() },
@@ -87,6 +89,14 @@ export function showPanel(
     shown = what;
   };
   state.watch(['selection', 'detail', 'displayed', 'overlay'], show);
+  let wasCutOff = isCutOff(state.now.live);
+  state.watch(['live'], ({ live, detail }) => {
+    if (wasCutOff === isCutOff(live)) return;
+    wasCutOff = isCutOff(live);
+    const part = body.querySelector('footer.decision');
+    if (part === null || detail === undefined || detail instanceof ApiFailure) return;
+    keepPlace(body, () => part.replaceWith(decisionPart(detail.proposal, live, dialog)));
+  });
   state.watch(['proposals'], (values) => retitle(panelTitle(values)));
 }
 
@@ -96,7 +106,14 @@ function contentOf(values: PageValues, control: PageControl, dialog: DecideDialo
     case 'proposal':
       if (detail === undefined) return el('p', { class: 'panel-note' }, 'Reading the proposal…');
       if (detail instanceof ApiFailure) return failure(detail, control);
-      return proposalDetail(detail.proposal, detail.effect, values.overlay, control, dialog, memory);
+      return proposalDetail(
+        detail.proposal,
+        detail.effect,
+        values.overlay,
+        control,
+        decisionPart(detail.proposal, values.live, dialog),
+        memory,
+      );
     case 'node':
       return nodeDetail(selection.key, control);
     case 'group':

@@ -8,7 +8,6 @@ import { proposalMark, stateSwatch } from '../state-mark.ts';
 import { tabs } from '../tabs.ts';
 import { counted, moment } from '../time-words.ts';
 import { diffView, yamlView } from './code-view.ts';
-import type { DecideDialog } from './decide-dialog.ts';
 import { facts, section, wordList } from './section.ts';
 
 /** What stays as it was from one proposal to the next. */
@@ -22,7 +21,7 @@ export function proposalDetail(
   effect: ProposalEffect | undefined,
   overlay: OverlayMode,
   control: PageControl,
-  dialog: DecideDialog,
+  decision: HTMLElement,
   memory: ReviewMemory,
 ): HTMLElement {
   const bar = tabs(
@@ -47,7 +46,7 @@ export function proposalDetail(
     overlaySwitch(overlay, effect, control),
     bar.element,
     ...bar.panels,
-    decisionPart(proposal, dialog),
+    decision,
   );
 }
 
@@ -221,56 +220,6 @@ function yamlPart({ policies, revisions }: ProposalDetail): HTMLElement {
             ? `${revision}: no policy of nanoseg`
             : `${revision}: ${moment(appliedAt)}${approvedBy.length > 0 ? `, by ${approvedBy.join(', ')}` : ''}`,
         ),
-      ),
-    ),
-  );
-}
-
-function decisionPart(proposal: ProposalDetail, dialog: DecideDialog): HTMLElement {
-  const { given, ignored, decisions } = proposal;
-  const button = (decision: 'approve' | 'reject', title: string, kind: string) => {
-    const { possible, because } = decisions[decision];
-    const reasonId = `${decision}-because`;
-    return el(
-      'button',
-      {
-        type: 'button',
-        id: `${decision}-button`,
-        class: `button ${kind}`,
-        // it can be reached, so that its reason is heard
-        'aria-disabled': possible ? undefined : 'true',
-        'aria-describedby': because === null ? undefined : reasonId,
-        onclick: () => possible && dialog.open(proposal, decision),
-      },
-      title,
-    );
-  };
-  const reasons = (['approve', 'reject'] as const).flatMap((decision) => {
-    const { because } = decisions[decision];
-    return because === null ? [] : [{ id: `${decision}-because`, because, decision }];
-  });
-  const same = reasons.length === 2 && reasons[0]?.because === reasons[1]?.because;
-  return el(
-    'footer',
-    { class: 'decision' },
-    given.length > 0 &&
-      el(
-        'p',
-        { class: 'quiet' },
-        `given by ${given.map(({ user, identity }) => `${printable(user)}${identity === 'Claimed' ? ' (claimed)' : ''}`).join(', ')}`,
-      ),
-    ...ignored.map(({ because }) => el('p', { class: 'quiet' }, `ignored: ${printable(because)}`)),
-    el(
-      'div',
-      { class: 'decision-buttons' },
-      button('approve', 'Approve…', 'primary'),
-      button('reject', 'Reject…', 'danger'),
-    ),
-    ...reasons.map(({ id, because, decision }, i) =>
-      el(
-        'p',
-        { id, class: same && i > 0 ? 'unseen' : 'because' },
-        same ? printable(because) : `${decision}: ${printable(because)}`,
       ),
     ),
   );

@@ -16,6 +16,7 @@ export function showSignIn(state: PageState, control: PageControl): void {
       if (dialog.open) dialog.close();
       return;
     }
+    const { title, because, takesToken } = signIn;
     const token = el('input', {
       type: 'password',
       id: 'token',
@@ -23,33 +24,43 @@ export function showSignIn(state: PageState, control: PageControl): void {
       spellcheck: 'false',
       required: true,
     });
+    const goOn = el('button', { type: 'submit', class: 'button primary' }, takesToken ? 'Go on' : 'Try again');
     const submit = (event: Event) => {
       event.preventDefault();
       const value = token.value.trim();
       token.value = '';
-      control.signIn(value);
+      if (takesToken) control.signIn(value);
+      else control.retry();
     };
-    fill(
-      dialog,
-      el(
-        'form',
-        { onsubmit: submit },
-        el('h2', { id: 'sign-in-title' }, 'Who are you?'),
-        el(
-          'div',
-          { class: 'dialog-body' },
-          el('p', {}, printable(signIn.because)),
+    const more = takesToken
+      ? [
           el('label', { class: 'stacked' }, 'Token of the cluster', token),
           el(
             'p',
             { class: 'quiet' },
             'It stays in the memory of this page. kubectl create token NAME makes one; nanoseg ui opens this page without asking.',
           ),
-        ),
-        el('div', { class: 'dialog-buttons' }, el('button', { type: 'submit', class: 'button primary' }, 'Go on')),
+        ]
+      : [
+          el(
+            'p',
+            { class: 'quiet' },
+            'nanoseg ui passes requests on with the token of the kubeconfig: sign in to the cluster again, or start it with another one.',
+          ),
+        ];
+    fill(
+      dialog,
+      el(
+        'form',
+        { onsubmit: submit },
+        el('h2', { id: 'sign-in-title' }, title),
+        el('div', { class: 'dialog-body' }, el('p', {}, printable(because)), ...more),
+        el('div', { class: 'dialog-buttons' }, goOn),
       ),
     );
-    if (!dialog.open) dialog.showModal();
-    token.focus();
+    // what was asked before and not answered is asked again, above whatever else is open
+    if (dialog.open) dialog.close();
+    dialog.showModal();
+    (takesToken ? token : goOn).focus();
   });
 }
