@@ -65,6 +65,9 @@ function explainedByText({ name, message }: Error): Explanation {
   if (/No such master|sentinel.* invalid reply: null/.test(message))
     return refused('the Sentinels know no master of that name');
   if (/max number of clients/.test(message)) return unreachable('the server takes no more connections (maxclients)');
+  if (/EPIPE|ECONNRESET/.test(message)) {
+    return unreachable(`the server hangs up; it may have too many connections (maxclients) or want TLS: ${message}`);
+  }
   if (/user executing the script can't run/.test(message)) return refused(`the user lacks a right: ${message}`);
   if (/certificate|self-signed|altnames|SSL|TLS/i.test(message)) {
     return refused(`the connection cannot be secured: ${message}`);

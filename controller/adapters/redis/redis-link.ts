@@ -204,7 +204,9 @@ function connectionOf(client: RedisClient): Connection {
   const connection: Connection = { client, fault: undefined, nodeFault: undefined, waiting: new Set() };
   const nodeFault = (error: Error) => (connection.nodeFault = error);
   client.on('error', (error: Error) => {
-    connection.fault = error;
+    // what the server said before it hung up tells more than that it did
+    const hungUp = /EPIPE|ECONNRESET/.test(error.message) && connection.fault?.name === 'ReplyError';
+    if (!hungUp) connection.fault = error;
     // requests of the connection before would wait until one of the next is let in
     if (/^(WRONGPASS|NOAUTH)/.test(error.message)) for (const refuse of connection.waiting) refuse(error);
   });
