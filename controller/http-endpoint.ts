@@ -17,6 +17,7 @@ import { workspacePaths } from './adapters/workspace/workspace-paths.ts';
 import { type Backend, type ControllerParts, ControllerProblem } from './backend.ts';
 import { type CallerStore, callerDecisions, machineUser } from './caller-decisions.ts';
 import type { ControllerConfig } from './config.ts';
+import { GraphTelling } from './graph-telling.ts';
 import { LiveEvents } from './live-events.ts';
 import { LiveGraph } from './live-graph.ts';
 import { problem } from './model/problem.ts';
@@ -25,7 +26,6 @@ import { readPolicyText } from './policy-text.ts';
 import { sourceStatus } from './profile-upkeep.ts';
 import type { ReadPolicies } from './view/decision-changes.ts';
 import { effectiveProfileIn } from './view/effective-profile.ts';
-import { graphChange } from './view/graph-change.ts';
 import { type OperationStatus, operationStatus } from './view/operation-status.ts';
 
 type HttpConfig = NonNullable<ControllerConfig['http']>;
@@ -61,10 +61,7 @@ export class HttpEndpoint {
     const { parts, view } = given;
     const { workspace, kubeconfig, context, ownNamespace: namespace } = parts.config;
     const epoch = randomBytes(4).toString('hex');
-    this.#ring = new EventRing(epoch, (rows, { maySee }) => {
-      const live = this.#liveGraph();
-      return live && graphChange(live.world(), rows, maySee);
-    });
+    this.#ring = new EventRing(epoch, (rows, { maySee }) => this.#liveGraph()?.changeOf(rows, maySee));
     this.#events = new LiveEvents({ view, index: () => this.#index(), ring: this.#ring, clock: systemClock });
     this.#client =
       workspace === undefined
@@ -238,12 +235,13 @@ export class HttpEndpoint {
   }
 
   async #tell(signal: AbortSignal): Promise<void> {
+    const streams = this.#server?.streams;
+    const live = () => this.#liveGraph();
+    const telling = streams && new GraphTelling({ live, streams, clock: systemClock });
     while (!signal.aborted) {
       await systemClock.sleep(tellMs, signal).catch(() => undefined);
-      const rows = this.#liveGraph()?.takeChanged() ?? [];
-      if (rows.length > 0) this.#ring.append({ kind: 'graph', rows });
       this.#events.tell();
-      this.#server?.streams.tell();
+      telling?.tell(this.#ring);
     }
   }
 

@@ -9,7 +9,8 @@ import type { Clock, ClusterView } from './ports.ts';
 import { ConnectionJudge } from './view/connection-judge.ts';
 import { ConnectionStates } from './view/connection-states.ts';
 import { grantsOf } from './view/granted-edges.ts';
-import { mostListed } from './view/graph-change.ts';
+import type { GraphChange } from './view/api-shape.ts';
+import { GraphChanges, mostListed } from './view/graph-change.ts';
 import { proposalFacts } from './view/graph-nodes.ts';
 import type { GraphWorld } from './view/graph-view.ts';
 import { judgeTerms } from './view/judge-terms.ts';
@@ -38,6 +39,7 @@ export class LiveGraph {
   #notBeforeMs = 0;
   #addresses = { counted: 0, found: 0 };
   readonly #changed = new Set<number>();
+  readonly #changes = new GraphChanges();
   #revision = 0;
 
   constructor(parts: LiveGraphParts) {
@@ -111,6 +113,11 @@ export class LiveGraph {
     const all = many ? ('many' as const) : [...new Set([...rows, ...changed])];
     changed.clear();
     return all;
+  }
+
+  /** What became of the edges of those connections, as who may see so much is told it. */
+  changeOf(rows: readonly number[] | 'many', maySee: (namespace: string) => boolean): GraphChange | undefined {
+    return this.#changes.of(this.world(), rows, maySee);
   }
 
   #world: { readonly of: readonly unknown[]; readonly world: GraphWorld } | undefined;

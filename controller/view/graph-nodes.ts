@@ -65,6 +65,11 @@ export function nodeKey(endpoint: Endpoint, scope: NodeScope, facts: NodeFacts):
   }
 }
 
+/** Whether every endpoint has the same key under both. */
+export function haveSameKeys(a: NodeFacts, b: NodeFacts): boolean {
+  return a.networks === b.networks && a.addresses > mostAddresses === b.addresses > mostAddresses;
+}
+
 /** The node of a key that `nodeKey` made. */
 export function nodeOf(key: string, facts: NodeFacts): GraphNode {
   return { key, attributes: attributesOf(key, facts) };

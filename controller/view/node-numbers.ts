@@ -5,12 +5,12 @@ import type { PairTable } from './pair-table.ts';
 /** The number of what the caller may not see. */
 export const hiddenNumber = 0;
 
-/** Numbers instead of the keys of nodes, found by the number of an endpoint. */
+/** Numbers instead of the keys of nodes, found by the number of an endpoint; endpoints may come while it is in use. */
 export class NodeNumbers {
   readonly #graph: TrafficGraph;
   readonly #facts: NodeFacts;
   readonly #scope: NodeScope;
-  readonly #byEndpoint: Int32Array;
+  #byEndpoint: Int32Array<ArrayBuffer>;
   readonly #byKey = new Map<string, number>([[hiddenKey, hiddenNumber]]);
   readonly #keys: string[] = [hiddenKey];
 
@@ -22,7 +22,7 @@ export class NodeNumbers {
   }
 
   of(position: number): number {
-    const known = this.#byEndpoint[position] as number;
+    const known = this.#byEndpoint[position] ?? -1;
     return known >= 0 ? known : this.#numberOf(position);
   }
 
@@ -50,7 +50,13 @@ export class NodeNumbers {
       number = this.#keys.push(key) - 1;
       this.#byKey.set(key, number);
     }
+    if (position >= this.#byEndpoint.length) this.#grow();
     this.#byEndpoint[position] = number;
     return number;
+  }
+  #grow(): void {
+    const larger = new Int32Array(this.#graph.endpointCount * 2).fill(-1);
+    larger.set(this.#byEndpoint);
+    this.#byEndpoint = larger;
   }
 }

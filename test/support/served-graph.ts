@@ -9,7 +9,6 @@ import { clusterStudy } from '../../controller/cluster-study.ts';
 import type { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { LiveGraph } from '../../controller/live-graph.ts';
 import type { ClusterView } from '../../controller/ports.ts';
-import { graphChange } from '../../controller/view/graph-change.ts';
 
 export interface ServedGraph {
   readonly url: string;
@@ -42,7 +41,7 @@ export async function serveGraph(
     return study;
   };
   const live = new LiveGraph({ graph, study: studyNow, view, clock: systemClock });
-  const ring = new EventRing(epoch, (rows, { maySee }) => graphChange(live.world(), rows, maySee));
+  const ring = new EventRing(epoch, (rows, { maySee }) => live.changeOf(rows, maySee));
   const stop = new AbortController();
   const server = await ApiServer.open({
     host: '127.0.0.1',
