@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { type Growth, seenVerdicts } from '../../controller/graph/growth.ts';
+import { GrowthSightings } from '../../controller/graph/growth-sightings.ts';
 import { decodeGrowth, encodeGrowth } from '../../controller/graph/growth-text.ts';
 import { SeenTally } from '../../controller/graph/seen-tally.ts';
 import { encodeSnapshot } from '../../controller/graph/snapshot.ts';
@@ -240,6 +241,29 @@ test('more connections than the tally has room for are all told', (t) => {
       .sort((a, b) => a - b),
     Array.from({ length: 60_000 }, (_, row) => row),
   );
+});
+
+test('sightings that are made of growths name the same peers by the same objects, and no pod', (t) => {
+  const graph = newGraph();
+  const made = new GrowthSightings();
+  const seen = () => {
+    graph.observe(
+      sighting({ clientPort: 0, verdict: 'none', answered: false, connections: 3, timeMs: mondayMs + 1_500 }),
+    );
+    return [...made.of(growthOf(graph))];
+  };
+  const [[first], [second]] = [seen(), seen()];
+  t.like(first, {
+    timeMs: mondayMs + 1_000,
+    verdict: 'none',
+    answered: false,
+    connections: 3,
+    port: 8080,
+    protocol: 6,
+  });
+  t.deepEqual([first?.client.endpoint, first?.client.replica], [sighting().client.endpoint, 0]);
+  t.is(second?.client, first?.client);
+  t.is(second?.server, first?.server);
 });
 
 test('a growth in a text that was cut off, or of another version, is a problem', (t) => {

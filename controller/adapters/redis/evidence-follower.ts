@@ -232,7 +232,7 @@ export class EvidenceFollower {
         const known = merged.momentOf(shard);
         const look = await lookAtShard(link, shardName(shards, shard), known ?? noStore);
         this.#looks[shard] = look;
-        merged.add(shard, look, (growth, moment) => this.#tellSightings(shard, growth, moment));
+        merged.add(shard, known, look, (growth, moment) => this.#tellSightings(shard, growth, moment));
         const after = merged.momentOf(shard);
         if (after === undefined || after === known || after.revision >= look.revision) return;
       }

@@ -83,14 +83,16 @@ export class MergedShards {
     }
   }
 
-  /** Adds what the look at a shard has found that the graph does not have yet, and tells of it. */
-  add(shard: number, look: ShardLook, onGrowth: (growth: Growth, moment: StoreMoment) => void): void {
-    const known = this.#moments[shard];
-    if (known === undefined || this.#parted.has(shard)) return;
+  /** Adds what a look at a shard has found since `known`, unless the shard was read meanwhile, and tells of it. */
+  add(
+    shard: number,
+    known: StoreMoment | undefined,
+    look: ShardLook,
+    onGrowth: (growth: Growth, moment: StoreMoment) => void,
+  ): void {
+    if (known === undefined || this.#moments[shard] !== known || this.#parted.has(shard)) return;
     if (!look.continues) return this.#begin(shard, known, look);
     for (const { moment, text } of look.growths) {
-      // another look may have brought it already
-      if (moment.revision !== (this.#moments[shard]?.revision ?? 0) + 1) continue;
       const growth = text === undefined ? undefined : decodeGrowth(text);
       if (growth === undefined) return this.#part(shard, `what save ${moment.revision} added is not there any more`);
       if ('code' in growth) return this.#part(shard, growth.message);

@@ -149,7 +149,7 @@ for (const [title, url] of [
           await end();
           for (const { keeper } of workers) await keeper.close();
         }),
-        { numRuns: 15, endOnFailure: true },
+        { numRuns: 15, endOnFailure: true, includeErrorInReport: true },
       );
     },
   );
