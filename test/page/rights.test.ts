@@ -21,7 +21,7 @@ if (missing === undefined) {
     await Promise.all([
       bindRole(api, 'alice', 'nanoseg-approver', 'shop'),
       bindRole(api, 'carol', 'nanoseg-viewer', 'shop'),
-      shop.start({ options: ['--http-port', `${port}`] }),
+      shop.start({ options: pageOptions(port) }),
     ]);
     await shop.seen('web > cart 8080', 'cart > db 5432');
     browser = await TestBrowser.start();
@@ -34,18 +34,30 @@ if (missing === undefined) {
   });
 }
 
+function pageOptions(port: number): readonly string[] {
+  return ['--http-port', `${port}`];
+}
+
 const rightsTest: typeof pageTest = (title, implementation) => {
   if (missing === undefined) pageTest(title, implementation);
   else test.skip(`${title} (needs ${missing})`, implementation);
 };
 
 async function signedIn(user: KubeUser, path = ''): Promise<TestPage> {
+  return signedInWith(api.tokenOf(user), path);
+}
+
+async function signedInWith(token: string, path: string): Promise<TestPage> {
   const opened = await browser.open(`${url}${path}`);
   // the answer that asks for a token is an error to the browser
   opened.tolerate(/status of 401/);
-  await opened.page.getByLabel('Token of the cluster').fill(api.tokenOf(user));
-  await opened.page.getByRole('button', { name: 'Go on' }).click();
+  await giveToken(opened, token);
   return opened;
+}
+
+async function giveToken({ page }: TestPage, token: string): Promise<void> {
+  await page.getByLabel('Token of the cluster').fill(token);
+  await page.getByRole('button', { name: 'Go on' }).click();
 }
 
 rightsTest('in a cluster the page asks for a token, keeps it nowhere, and refuses one that nobody knows', async (t) => {
@@ -98,6 +110,83 @@ rightsTest('an approval is made with the rights and the name of the one who deci
   await page.getByText(/Done: enforced as revision 1/).waitFor({ timeout: 20_000 });
   const { status } = await shop.inState('cart', 'Enforced');
   t.deepEqual(status.enforced?.approvedBy, ['alice']);
+  t.deepEqual(opened.problems(), []);
+  await opened.close();
+});
+
+rightsTest('what is in force is taken back with the rights and the name of the one who decides', async (t) => {
+  const looking = await signedIn('carol', '#/proposals/shop/deployment-cart');
+  const rollback = looking.page.getByRole('button', { name: 'Roll back…' });
+  t.is(await rollback.getAttribute('aria-disabled'), 'true');
+  t.regex((await looking.page.locator('.decision').textContent()) ?? '', /carol may not create policyapprovals/);
+  await looking.close();
+  const opened = await signedIn('alice', '#/proposals/shop/deployment-cart');
+  const { page } = opened;
+  await page.getByRole('button', { name: 'Roll back…' }).click();
+  await page.getByLabel(/I know that this opens the network/).check();
+  await page.getByLabel('Reason, for the audit log').fill('checkout is slow');
+  await page.getByRole('button', { name: 'Roll back revision 1' }).click();
+  await page.getByText(/Done: rolled back/).waitFor({ timeout: 20_000 });
+  const { status } = await shop.inState('cart', 'RolledBack');
+  t.regex(status.message, /by alice: checkout is slow$/);
+  t.deepEqual(opened.problems(), []);
+  await opened.close();
+});
+
+rightsTest('who signs out leaves nothing behind for who signs in next, but the place', async (t) => {
+  const opened = await signedIn('alice', '#/proposals/shop/deployment-cart');
+  const { page } = opened;
+  await page.getByRole('button', { name: 'Approve…' }).waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+  t.false(((await page.locator('body').textContent()) ?? '').includes('alice'));
+  t.is(await page.locator('#tables .grid-body [role=row]').count(), 0);
+  t.is(await page.locator('article.proposal').count(), 0);
+  await page.waitForSelector('#canvas[data-drawn^="0 nodes"]');
+  t.deepEqual(await opened.accessibilityFaults(), []);
+  await opened.screenshot('signed-out');
+  await giveToken(opened, api.tokenOf('carol'));
+  await page.locator('.watching', { hasText: 'as carol' }).waitFor();
+  await page.getByText(/carol may not create policyapprovals in namespace shop/).waitFor();
+  t.regex(page.url(), /#\/proposals\/shop\/deployment-cart$/);
+  t.deepEqual(opened.problems(), []);
+  await opened.close();
+});
+
+rightsTest('a token that is not accepted any more is asked for anew, over what one looks at', async (t) => {
+  const binding = [
+    'rolebinding',
+    'visitor',
+    '--clusterrole=nanoseg-viewer',
+    '--serviceaccount=shop:visitor',
+    '-n',
+    'shop',
+  ];
+  t.is((await api.kubectl('admin', 'create', ...binding)).code, 0);
+  const token = await api.serviceAccountToken('shop', 'visitor');
+  const opened = await signedInWith(token, '#/proposals/shop/deployment-cart');
+  const { page } = opened;
+  await page.getByRole('tab', { name: 'YAML' }).click();
+  opened.tolerate(/status of 401|net::ERR_|ERR_CONNECTION/);
+  t.is((await api.kubectl('admin', 'delete', 'serviceaccount', 'visitor', '-n', 'shop')).code, 0);
+  // what the former process knew of the token would hold for a minute
+  await shop.controller.kill();
+  await shop.eventually('the API server knows the token no more', async () => {
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+    const { body } = await api.request('admin', 'POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
+    return body.status.authenticated === true ? undefined : true;
+  });
+  await shop.start({ options: pageOptions(Number(new URL(url).port)) });
+  await page.getByRole('heading', { name: 'Who are you now?' }).waitFor({ timeout: 30_000 });
+  await page.getByText(/The token of system:serviceaccount:shop:visitor is not accepted any more/).waitFor();
+  t.regex((await page.getByLabel('Policies as YAML').textContent()) ?? '', /kind: NetworkPolicy/);
+  t.deepEqual(await opened.accessibilityFaults(), []);
+  await opened.screenshot('token-expired');
+  await giveToken(opened, api.tokenOf('carol'));
+  await page.locator('.live', { hasText: 'live' }).waitFor({ timeout: 20_000 });
+  await page.locator('.watching', { hasText: 'as carol' }).waitFor();
+  await page.getByRole('tab', { name: 'YAML', selected: true }).waitFor();
+  await page.getByRole('region', { name: 'Policies as YAML' }).waitFor();
   t.deepEqual(opened.problems(), []);
   await opened.close();
 });
