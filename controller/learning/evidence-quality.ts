@@ -1,7 +1,9 @@
 import { lossPeriodMs, type NodeFlows, type NodeLosses, type ObservationWindow } from '../graph/graph-delta.ts';
 import { counted } from '../model/counted.ts';
+import type { NodeBeginning } from './node-beginnings.ts';
+import type { Span } from './obligations.ts';
 
-/** A node that is silent for more than this share of the window was not observed, rather than quiet. */
+/** A node that is silent for more than this share of the time was not observed, rather than quiet. */
 const acceptedSilence = 0.1;
 
 /** What is wrong with the observation of some nodes; every entry keeps their workloads from being ready. */
@@ -20,11 +22,13 @@ export interface QualityTerms {
 
 /**
  * What is known to be missing from the reports of the nodes that a workload runs on; with no nodes known, of all. A
- * report that names no node counts for each of them. A node that was not observed is so until it reports again.
+ * report that names no node counts for each of them. A node that was not observed is so until it reports again, and
+ * nothing is missing of one from before it existed.
  */
 export function evidenceQuality(
   window: ObservationWindow,
   terms: QualityTerms,
+  beginnings: ReadonlyMap<string, NodeBeginning>,
 ): (nodes: readonly string[]) => readonly QualityFinding[] {
   const flows = Map.groupBy(window.flows, ({ node }) => node);
   const losses = Map.groupBy(window.losses, ({ node }) => node);
@@ -35,30 +39,55 @@ export function evidenceQuality(
 
   const judged = new Map<string, readonly QualityFinding[]>();
   const judge = (node: string): readonly QualityFinding[] => {
-    const known = judged.get(node) ?? nodeQuality(node, window, of(flows, node), of(losses, node), terms);
+    const known = judged.get(node) ?? findingsOf(node);
     judged.set(node, known);
     return known;
+  };
+  const findingsOf = (node: string): readonly QualityFinding[] => {
+    const { span } = window;
+    if (span === undefined) return [];
+    const heardMs = firstHeardMs(flows.get(node) ?? [], losses.get(node) ?? []);
+    const life = node === '' ? span : lifeIn(span, beginnings.get(node), heardMs, terms);
+    return nodeQuality(node, span, life, of(flows, node), of(losses, node), terms);
   };
   return (nodes) => (named && nodes.length > 0 ? nodes.toSorted() : reporting).flatMap(judge);
 }
 
+/** When it was heard of first, at the latest. */
+function firstHeardMs(flows: readonly NodeFlows[], losses: readonly NodeLosses[]): number {
+  const lossMs = losses.flatMap(({ periods }) => periods.slice(0, 1).map(({ startMs }) => startMs + lossPeriodMs));
+  return Math.min(...flows.map(({ firstMs }) => firstMs), ...lossMs);
+}
+
+/**
+ * The part of the span in which a node is taken to have existed. Where nobody knows when it was made, it may have been there
+ * before anything was seen of it: that is made up for as a loss is, by watching it for long enough.
+ */
+function lifeIn(span: Span, beginning: NodeBeginning | undefined, heardMs: number, { sinceMs }: QualityTerms): Span {
+  const knownMs = Math.min(beginning?.knownMs ?? Number.POSITIVE_INFINITY, heardMs);
+  const firstMs = beginning?.made === true ? knownMs : Math.min(knownMs, sinceMs);
+  return { firstMs: Math.max(span.firstMs, Math.min(firstMs, span.lastMs)), lastMs: span.lastMs };
+}
+
+/** `life`: the part of the span in which the node existed. */
 function nodeQuality(
   node: string,
-  { span }: ObservationWindow,
+  span: Span,
+  life: Span,
   flows: readonly NodeFlows[],
   losses: readonly NodeLosses[],
   terms: QualityTerms,
 ): QualityFinding[] {
-  if (span === undefined) return [];
   const name = node === '' ? 'a source that names no node' : `node ${node}`;
-  const findings = lossFindings(name, span, flows, losses, terms);
+  const findings = lossFindings(name, life, flows, losses, terms);
   if (flows.length === 0) return [{ code: 'unobserved-node', message: `${name} reported no flow` }, ...findings];
-  const windowMs = span.lastMs - span.firstMs;
-  const silentMs = silence(flows, span.firstMs, span.lastMs);
-  if (silentMs > acceptedSilence * windowMs) {
+  const lifeMs = life.lastMs - life.firstMs;
+  const silentMs = silence(flows, life);
+  if (silentMs > acceptedSilence * lifeMs) {
+    const time = life.firstMs === span.firstMs ? 'window' : `time since ${new Date(life.firstMs).toISOString()}`;
     findings.push({
       code: 'silence',
-      message: `${name} reported nothing for ${percent(silentMs / windowMs)} of the window`,
+      message: `${name} reported nothing for ${percent(silentMs / lifeMs)} of the ${time}`,
     });
   }
   return findings;
@@ -66,7 +95,7 @@ function nodeQuality(
 
 function lossFindings(
   name: string,
-  span: { readonly firstMs: number; readonly lastMs: number },
+  { firstMs, lastMs }: Span,
   flows: readonly NodeFlows[],
   losses: readonly NodeLosses[],
   { loss: limit, sinceMs }: QualityTerms,
@@ -75,7 +104,7 @@ function lossFindings(
   const lost = recent.reduce((sum, entry) => sum + entry.lost, 0);
   const uncounted = recent.reduce((sum, entry) => sum + entry.uncounted, 0);
   const unavailable = losses.reduce((sum, entry) => sum + unavailableIn(entry, flows, sinceMs), 0);
-  const share = Math.min(1, (span.lastMs - sinceMs) / Math.max(1, span.lastMs - span.firstMs));
+  const share = Math.min(1, (lastMs - sinceMs) / Math.max(1, lastMs - firstMs));
   // how many flows came when is not kept: as if they had come evenly
   const reported = flows.reduce((sum, entry) => sum + entry.flows, 0) * Math.max(0, share);
   const sampling = losses.reduce((most, entry) => Math.max(most, entry.sampling), 1);
@@ -106,18 +135,18 @@ function unavailableIn({ source, periods }: NodeLosses, flows: readonly NodeFlow
     .reduce((sum, { unavailable }) => sum + unavailable, 0);
 }
 
-/** Time between `fromMs` and `toMs` in whose bins none of the reports has anything. */
-function silence(reports: readonly NodeFlows[], fromMs: number, toMs: number): number {
+/** Time of a span in whose bins none of the reports has anything. */
+function silence(reports: readonly NodeFlows[], { firstMs, lastMs }: Span): number {
   const heard = reports
     .flatMap(({ binMs, runs }) => runs.map((run) => [run.startMs, run.startMs + run.bins * binMs] as const))
     .sort(([a], [b]) => a - b);
   let silentMs = 0;
-  let reached = fromMs;
+  let reached = firstMs;
   for (const [start, end] of heard) {
-    if (start > reached) silentMs += start - reached;
+    silentMs += Math.max(0, Math.min(start, lastMs) - reached);
     reached = Math.max(reached, end);
   }
-  return silentMs + Math.max(0, toMs - reached);
+  return silentMs + Math.max(0, lastMs - reached);
 }
 
 function times(count: number): string {

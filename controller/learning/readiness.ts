@@ -8,6 +8,7 @@ import type { LearningThresholds, Profile } from '../model/profile.ts';
 import type { Workload, WorkloadKey } from '../model/workload.ts';
 import { type CoverageEstimate, estimateCoverage, fewestBins } from './coverage.ts';
 import { evidenceQuality, percent, type QualityFinding } from './evidence-quality.ts';
+import { nodeBeginnings } from './node-beginnings.ts';
 import { missedRun, missedStart, missedWeekdays, type Span } from './obligations.ts';
 import { speciesCounts } from './species.ts';
 
@@ -73,7 +74,7 @@ export function prepareLearning(traffic: ObservedTraffic, cluster: Cluster, prof
   }
   const { loss, windowMs } = profile.learning;
   const sinceMs = window.span === undefined ? 0 : window.span.lastMs - windowMs;
-  const qualityOf = evidenceQuality(window, { loss, sinceMs });
+  const qualityOf = evidenceQuality(window, { loss, sinceMs }, nodeBeginnings(cluster));
   return { traffic, cluster, profile, window, podsOf, missedRuns, qualityOf };
 }
 

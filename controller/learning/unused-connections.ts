@@ -3,6 +3,7 @@ import type { ConnectionSource } from '../model/connection-source.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Workload } from '../model/workload.ts';
 import { evidenceQuality } from './evidence-quality.ts';
+import { nodeBeginnings } from './node-beginnings.ts';
 import { missedRun } from './obligations.ts';
 import { lastSeen, type Learning, nodesOf } from './readiness.ts';
 
@@ -24,7 +25,8 @@ export function unusedConnections(
   const nodes = nodesOf(
     (podsOf.get(workload.key) ?? []).filter(({ endMs }) => endMs === undefined || endMs >= sinceMs),
   );
-  const holes = evidenceQuality({ ...window, span }, { loss: profile.learning.loss, sinceMs })(nodes);
+  const terms = { loss: profile.learning.loss, sinceMs };
+  const holes = evidenceQuality({ ...window, span }, terms, nodeBeginnings(cluster))(nodes);
   if (window.flows.length === 0 || holes.length > 0) return [];
   const idle = (endpoint: Endpoint): boolean => {
     const job = endpoint.kind === 'workload' ? cluster.workloads.get(endpoint.workload) : undefined;

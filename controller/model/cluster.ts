@@ -84,6 +84,8 @@ export interface Node {
   /** Those of them on which servers on its own network answer: InternalIP, ExternalIP and the like. */
   readonly hostIps: readonly string[];
   readonly podCidrs: readonly string[];
+  /** When the cluster first knew of it, in ms since 1970; undefined where nobody says. */
+  readonly createdMs?: number | undefined;
 }
 
 export type ServiceType = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';

@@ -186,7 +186,11 @@ test('a node that was reported as not observed is so until it reports again', (t
   const span = { firstMs: mondayMs, lastMs: mondayMs + 24 * hourMs };
   const sinceMs = span.lastMs - hourMs;
   const found = (flows: readonly NodeFlows[], hour: number) =>
-    evidenceQuality({ binMs, span, flows, losses: [gone(hour)] }, { loss: 0, sinceMs })(['n1']).map(({ code }) => code);
+    evidenceQuality(
+      { binMs, span, flows, losses: [gone(hour)] },
+      { loss: 0, sinceMs },
+      new Map(),
+    )(['n1']).map(({ code }) => code);
   const whole = Math.round((24 * hourMs) / binMs);
   t.deepEqual(found([day('n1', whole)], 4), []);
   t.deepEqual(found([day('n1', Math.round(whole * 0.92)), day('n2', whole)], 22), ['unavailable']);

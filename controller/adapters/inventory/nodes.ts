@@ -27,7 +27,15 @@ function nodeOf(name: string, { metadata, spec, status }: z.infer<typeof nodeFie
     ...annotatedAddresses(annotations, hostAnnotations),
   ];
   const ips = [...hostIps, ...annotatedAddresses(annotations, podNetworkAnnotations), ...podCidrs.flatMap(footOf)];
-  return { name, labels: metadata.labels ?? {}, ips: distinct(ips), hostIps: distinct(hostIps), podCidrs };
+  const createdMs = metadata.creationTimestamp ?? undefined;
+  return {
+    name,
+    labels: metadata.labels ?? {},
+    ips: distinct(ips),
+    hostIps: distinct(hostIps),
+    podCidrs,
+    ...(createdMs !== undefined && { createdMs }),
+  };
 }
 
 function distinct(ips: readonly (string | undefined)[]): string[] {

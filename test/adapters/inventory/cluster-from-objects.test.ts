@@ -195,6 +195,19 @@ test('addresses of a dual-stack pod are canonical, each once', (t) => {
   t.deepEqual(pod?.ips, ['10.0.0.1', 'fd00::1']);
 });
 
+test('a node was made when its object says so, and at no known time where it does not', (t) => {
+  const node = (name: string, more: string) => `apiVersion: v1\nkind: Node\nmetadata: {name: ${name}${more}}`;
+  const { nodes } = clusterOf(
+    node('n1', ', creationTimestamp: "2026-01-02T03:04:05Z"'),
+    node('n2', ', creationTimestamp: null'),
+    node('n3', ''),
+  );
+  t.deepEqual(
+    nodes.map(({ createdMs }) => createdMs),
+    [Date.UTC(2026, 0, 2, 3, 4, 5), undefined, undefined],
+  );
+});
+
 test('a hostNetwork pod without addresses has those of its node', (t) => {
   const { pods } = clusterOf(
     'apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: 192.168.0.1}]}',
