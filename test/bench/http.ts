@@ -252,20 +252,30 @@ async function listeners(
   client: Client,
 ): Promise<Figure[]> {
   const telling = new GraphTelling({ live: () => served.live, streams: served.server.streams, clock: systemClock });
-  const timer = setInterval(() => telling.tell(served.ring), 500);
+  let tellingMs = 0;
+  const timer = setInterval(() => {
+    const before = process.threadCpuUsage();
+    telling.tell(served.ring);
+    const { user, system } = process.threadCpuUsage(before);
+    tellingMs += (user + system) / 1_000;
+  }, 500);
   const alone: Rate[] = [];
   const beside: Rate[] = [];
+  const shares: number[] = [];
   const events: number[] = [];
   const kilobytes: number[] = [];
   try {
     for (let round = 0; round <= listenRounds; round++) {
       for (const many of round % 2 === 0 ? [0, clients] : [clients, 0]) {
         await client.ask({ kind: 'listen', clients: many });
+        tellingMs = 0;
         const rate = await ingested(tap, batches);
+        const share = tellingMs / rate.cpuSeconds / 10;
         const heard = await client.ask<{ readonly events: number; readonly bytes: number }>({ kind: 'heard' });
         if (round === 0) continue;
         (many === 0 ? alone : beside).push(rate);
         if (many === 0) continue;
+        shares.push(share);
         events.push(heard.events / many / rate.seconds);
         kilobytes.push(heard.bytes / many / rate.seconds / 1024);
       }
@@ -294,6 +304,7 @@ async function listeners(
       ...plain("the same for each second of the server thread's work", perWork, 'x'),
       bar: { text: 'at most 10 percent slower', met },
     },
+    plain("telling them, of the server thread's work", shares, '%'),
     plain('events that each listener hears', events, '/s'),
     plain('what they come to', kilobytes, 'kB/s'),
   ];
