@@ -1,6 +1,6 @@
 import type { TrafficGraph } from '../graph/traffic-graph.ts';
 import type { ConnectionJudge, JudgedConnection, JudgedState } from './connection-judge.ts';
-import { type ConnectionState, connectionStates } from './graph-shape.ts';
+import { connectionStates } from './graph-shape.ts';
 
 const stateBits = 0b0111;
 /** It had passed when it was judged: the only part of its evidence that its state depends on. */
@@ -53,11 +53,7 @@ export class ConnectionStates {
     if (byte !== 0 && (byte & passedBit) === 0) this.#note(row);
   }
 
-  stateAt(row: number): ConnectionState {
-    return connectionStates[this.indexAt(row)] as ConnectionState;
-  }
-
-  /** Its number in `connectionStates`. */
+  /** The state of a connection, as its number in `connectionStates`. */
   indexAt(row: number): number {
     if ((this.#bytes[row] ?? 0) === 0) this.#note(row);
     return ((this.#bytes[row] as number) & stateBits) - 1;

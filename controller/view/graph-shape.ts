@@ -97,7 +97,7 @@ export interface EdgeAttributes {
   /** `TCP 8080, 9090; UDP 53`, at most 8 ports of a protocol. */
   readonly ports: string;
   readonly connections: number;
-  /** Distinct flows that passed and that were denied. */
+  /** Distinct flows that passed and that were denied, of all time, whatever time is asked for; as first and last seen. */
   readonly passed: number;
   readonly denied: number;
   /** ISO 8601; absent for what was never seen. */

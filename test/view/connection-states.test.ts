@@ -7,6 +7,7 @@ import type { PolicyProposal, ProposalState } from '../../controller/model/polic
 import { defaultProfile } from '../../controller/model/profile.ts';
 import { ConnectionJudge } from '../../controller/view/connection-judge.ts';
 import { ConnectionStates } from '../../controller/view/connection-states.ts';
+import { connectionStates } from '../../controller/view/graph-shape.ts';
 import { judgeTerms } from '../../controller/view/judge-terms.ts';
 import { buildCluster } from '../support/build-cluster.ts';
 import { peer, sighting, workload } from '../support/sightings.ts';
@@ -112,15 +113,15 @@ test('states are kept until a new judge comes, and change one after the other', 
   const graph = new TrafficGraph({ binMs: 60_000 });
   for (let port = 1; port <= 100; port++) graph.observe(sighting({ client: peer(web), server: peer(cart), port }));
   const states = new ConnectionStates(graph, judge([], [], []));
-  t.is(states.stateAt(79), 'seen');
+  t.is(connectionStates[states.indexAt(79)], 'seen');
   states.renew(judge([policy('cart', ['web'])], [], []));
-  t.is(states.stateAt(79), 'seen');
-  t.is(states.stateAt(50), 'denied');
+  t.is(connectionStates[states.indexAt(79)], 'seen');
+  t.is(connectionStates[states.indexAt(50)], 'denied');
   const before = states.revision;
   const changed: number[] = [];
   for (let rows = states.judgeMore(7); rows !== undefined; rows = states.judgeMore(7)) changed.push(...rows);
   t.deepEqual(changed, [79]);
-  t.is(states.stateAt(79), 'enforced');
+  t.is(connectionStates[states.indexAt(79)], 'enforced');
   t.true(states.revision > before);
   t.is(states.judgeMore(7), undefined);
 });
@@ -130,8 +131,8 @@ test('a try that passes at last is not denied any more', (t) => {
   const tried = sighting({ client: peer(web), server: peer(cart), verdict: 'denied' });
   graph.observe(tried);
   const states = new ConnectionStates(graph, judge([], [], []));
-  t.is(states.stateAt(0), 'denied');
+  t.is(connectionStates[states.indexAt(0)], 'denied');
   graph.observe({ ...tried, verdict: 'allowed', clientPort: 40_001 });
   states.seenAgain(0);
-  t.is(states.stateAt(0), 'seen');
+  t.is(connectionStates[states.indexAt(0)], 'seen');
 });
