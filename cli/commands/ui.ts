@@ -5,22 +5,13 @@ import { problem } from '../../controller/model/problem.ts';
 import { defaultSystemNamespace } from '../connection.ts';
 import { requireWorkspace } from '../connect.ts';
 import { InputError, type Terminal } from '../terminal.ts';
-import type { Upstream } from '../ui-proxy.ts';
+import { type UpstreamOptions, upstreamOf } from '../ui-upstream.ts';
 
-interface Options {
+interface Options extends UpstreamOptions {
   readonly workspace?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly systemNamespace: string;
-  readonly server?: string;
-  readonly serverCa?: string;
-  readonly tokenFile?: string;
   readonly port: number;
   readonly open: boolean;
 }
-
-/** The port of Service nanoseg-page (examples/install/service.yaml). */
-const pagePort = 8445;
 
 const help = `
 Examples:
@@ -31,9 +22,9 @@ Examples:
 
 In a cluster it is a way through this machine to the controller, by the API server's proxy to Service nanoseg-page or straight to
 --server. It adds the token of the kubeconfig, so that the page shows and does what you may, and takes only requests with the
-secret in its address: give that address to nobody. A kubeconfig with a client certificate has no token: name one with
---token-file (kubectl create token makes one for a service account). In a workspace it opens the page of the controller that
-runs there with --http-port.`;
+secret in its address: give that address to nobody. Tokens of credential plugins are renewed as they expire. A client certificate
+cannot be passed on: decide with nanoseg approve, which takes it, and look as a service account by --token-file (kubectl create
+token makes one). In a workspace it opens the page of the controller that runs there with --http-port.`;
 
 export function uiCommand(terminal: Terminal): Command {
   return new Command('ui')
@@ -67,65 +58,6 @@ async function throughProxy(options: Options, terminal: Terminal): Promise<void>
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   } finally {
     await proxy.close();
-  }
-}
-
-async function upstreamOf(options: Options): Promise<Upstream> {
-  const { kubeconfig, context, server, serverCa, tokenFile, systemNamespace } = options;
-  const { KubeconfigError, loadKubeAccess } = await import('../../controller/adapters/kubernetes/kube-access.ts');
-  const named = () => (tokenFile === undefined ? undefined : textOf(tokenFile));
-  try {
-    const access =
-      server !== undefined && tokenFile !== undefined ? undefined : loadKubeAccess({ kubeconfig, context });
-    const authorized = async () => {
-      const credentials = await access?.credentials();
-      const token = (await named())?.trim();
-      const authorization = token === undefined ? credentials?.authorization : `Bearer ${token}`;
-      if (authorization?.startsWith('Bearer ') !== true) throw noToken(access?.context);
-      return { authorization, credentials };
-    };
-    // what is missing is said before a page opens that cannot show anything
-    await authorized();
-    if (server !== undefined) {
-      const ca = serverCa === undefined ? undefined : await textOf(serverCa);
-      const url = new URL(server).href.replace(/\/+$/, '');
-      return {
-        url,
-        credentials: async () => ({ headers: { authorization: (await authorized()).authorization }, tls: { ca } }),
-      };
-    }
-    const path = `/api/v1/namespaces/${systemNamespace}/services/https:nanoseg-page:${pagePort}/proxy`;
-    return {
-      url: `${access?.server}${path}`,
-      credentials: async () => {
-        const { authorization, credentials } = await authorized();
-        const own = credentials?.authorization;
-        // the API server takes its own header away
-        const headers = { ...(own !== undefined && { authorization: own }), 'x-nanoseg-authorization': authorization };
-        return { headers, tls: credentials?.tls ?? {} };
-      },
-    };
-  } catch (error) {
-    if (!(error instanceof KubeconfigError)) throw error;
-    throw new InputError([problem('KubeconfigUnusable', error.message)]);
-  }
-}
-
-function noToken(context: string | undefined): InputError {
-  const who = context === undefined ? 'there is' : `context ${context} has`;
-  return new InputError([
-    problem(
-      'KubeconfigUnusable',
-      `${who} no token, and a certificate says who you are to the API server alone: --token-file`,
-    ),
-  ]);
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new InputError([problem('InputNotFound', (error as Error).message, path)]);
   }
 }
 

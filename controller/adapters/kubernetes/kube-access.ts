@@ -129,7 +129,7 @@ function readKubeconfig(file: string): ConfigParts {
       clusters: config.clusters.map((cluster) =>
         cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster,
       ),
-      users: config.users.map((user) => withTokenFile(user, tokenFiles.get(user.name))),
+      users: config.users.map((user) => withPlugin(withTokenFile(user, tokenFiles.get(user.name)), directory)),
       contexts: config.contexts,
       currentContext: config.currentContext,
     };
@@ -142,6 +142,14 @@ function readKubeconfig(file: string): ConfigParts {
 function withTokenFile(user: User, tokenFile: string | undefined): User {
   if (tokenFile === undefined || user.token) return user;
   return { ...user, authProvider: { name: 'tokenFile', config: { tokenFile } } };
+}
+
+/** As kubectl does: the path of a plugin is relative to the kubeconfig, a bare name is looked for in PATH. */
+function withPlugin(user: User, directory: string): User {
+  const plugin = user.exec as { readonly command?: unknown } | undefined;
+  const command = plugin?.command;
+  if (typeof command !== 'string' || !command.includes('/')) return user;
+  return { ...user, exec: { ...plugin, command: resolve(directory, command) } };
 }
 
 function tokenFilesOf(document: unknown, directory: string): Map<string, string> {
