@@ -34,7 +34,8 @@ export const controllerRun: ControllerRun = async (input, version, terminal) => 
   const summary = new Summary(terminal, config.workspace);
   if (config.workspace !== undefined) {
     await requireWorkspace(config.workspace);
-    await tellOfAnother(config.workspace, terminal);
+    // of those who share the work one is to be ready while another leads
+    if (config.role === 'all') await tellOfAnother(config.workspace, terminal);
   }
   try {
     await runController(

@@ -93,9 +93,9 @@ export class FollowedEvidence implements TrafficObservation {
   }
 
   async #follow({ link, shards }: SharedEvidence, signal: AbortSignal): Promise<void> {
-    const { log } = this.#parts;
+    const { config, log } = this.#parts;
     const { binMs } = this.#view.clusterProfile().profile.learning;
-    const members = new Members(link, shards, identity);
+    const members = new Members(link, shards, identity, config.leaseMs);
     const follower = new EvidenceFollower({
       link,
       shards,

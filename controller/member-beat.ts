@@ -13,8 +13,6 @@ export interface MemberBeat {
   readonly log: Logger;
 }
 
-const beatMs = 2_000;
-
 /** Says every so often that this process lives, until aborted; then leaves. Rejects only for bugs. */
 export async function keepBeating({ members, report, clock, log }: MemberBeat, signal: AbortSignal): Promise<void> {
   let told = '';
@@ -22,7 +20,7 @@ export async function keepBeating({ members, report, clock, log }: MemberBeat, s
     const failure = await tried(() => members.beat(report()));
     if (failure !== '' && failure !== told) log.warn({ because: failure }, 'other processes cannot be heard of');
     told = failure;
-    await clock.sleep(beatMs, signal).catch(() => undefined);
+    await clock.sleep(members.beatMs, signal).catch(() => undefined);
   }
   await tried(() => members.leave());
 }

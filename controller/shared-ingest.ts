@@ -101,7 +101,7 @@ export class SharedIngest {
     const { leaseMs, flushMs, redis } = config;
     const clock = systemClock;
     const random = Math.random;
-    const members = new Members(link, shards, identity);
+    const members = new Members(link, shards, identity, leaseMs);
     const appender = new FlowAppender({
       link,
       shards,

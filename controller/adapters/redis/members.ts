@@ -50,8 +50,7 @@ export type MemberReport = Readonly<z.infer<typeof reportSchema>>;
 /** By the id of the process. */
 export type LiveMembers = ReadonlyMap<string, MemberReport>;
 
-/** Whoever was not heard of for so long has ended. */
-export const heardWithinMs = 10_000;
+const mostHeardMs = 10_000;
 
 interface MemberKeys {
   /** A set of ids. */
@@ -93,13 +92,20 @@ export class Members {
   readonly #link: RedisLink;
   readonly #keys: MemberKeys;
   readonly #id: string;
+  readonly #heardMs: number;
   #live: LiveMembers = new Map();
 
-  /** `id`: unique to this process. */
-  constructor(link: RedisLink, shards: Shards, id: string) {
+  /** `id`: unique to this process. `leaseMs`: for how long it holds what it holds when it has ended. */
+  constructor(link: RedisLink, shards: Shards, id: string, leaseMs = mostHeardMs) {
     this.#link = link;
     this.#keys = memberKeys(shards);
     this.#id = id;
+    this.#heardMs = Math.min(leaseMs, mostHeardMs);
+  }
+
+  /** So often it has to be said that this process lives; whoever was not heard of for several times as long has ended. */
+  get beatMs(): number {
+    return this.#heardMs / 5;
   }
 
   /** As they were heard of last. */
@@ -110,7 +116,7 @@ export class Members {
   /** Says that this process lives and how it fares, and hears of all others. */
   async beat(report: MemberReport): Promise<LiveMembers> {
     const { members, member } = this.#keys;
-    const args = [this.#id, JSON.stringify(report), heardWithinMs];
+    const args = [this.#id, JSON.stringify(report), this.#heardMs];
     const ids = (await this.#link.run(beatScript, [members, member(this.#id)], args)) as string[];
     ids.sort();
     const reports = (await this.#link.run(listenScript, [members, ...ids.map(member)], ids)) as string[];
