@@ -180,10 +180,12 @@ export class RedisCluster {
       'the new node knows the master',
     );
     await replica.admin.call('CLUSTER', 'REPLICATE', id);
-    await untilTrue(
-      async () => (await replica.admin.info('replication')).includes('master_link_status:up'),
-      'the replica follows',
-    );
+    const replicas = (node: RedisServer) => node.admin.call('CLUSTER', 'REPLICAS', id) as Promise<string[]>;
+    await untilTrue(async () => {
+      const known = await Promise.all(this.nodes.map(replicas));
+      const isUp = (await replica.admin.info('replication')).includes('master_link_status:up');
+      return isUp && known.every((list) => list.length > 0);
+    }, 'the replica follows, and all know it');
     return replica;
   }
 
@@ -240,7 +242,7 @@ export class RedisWithSentinels {
     const settings = [
       `sentinel monitor kept ${host} ${master.port} 2`,
       'sentinel down-after-milliseconds kept 500',
-      'sentinel failover-timeout kept 3000',
+      'sentinel failover-timeout kept 1000',
       ...(sentinel.settings ?? []),
     ];
     const sentinels = await Promise.all(

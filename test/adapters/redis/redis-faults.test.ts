@@ -1,7 +1,7 @@
 import { buckets } from '../../../controller/adapters/redis/redis-keys.ts';
 import { ManualClock } from '../../reconcile/manual-clock.ts';
 import { found, keeping, keys, newGraph, opened, refused, seen, started } from '../../support/redis-evidence.ts';
-import { RedisCluster, type RedisServer, RedisWithSentinels, untilTrue } from '../../support/redis-server.ts';
+import { untilTrue } from '../../support/redis-server.ts';
 import { redisTest } from '../../support/redis-test.ts';
 import { dayMs, minuteMs, mondayMs, peer, sighting, workload } from '../../support/sightings.ts';
 
@@ -52,27 +52,6 @@ redisTest('a server that was emptied or restarted with less is noticed, and give
   // what was counted is known too: a second report of it counts nothing
   seen(again, 1, 110);
   t.deepEqual(again.snapshot().connections, graph.snapshot().connections);
-});
-
-redisTest('with an append-only file that is flushed each time, a server that dies has lost nothing', async (t) => {
-  const server = await started(t, { settings: ['appendonly yes', 'appendfsync always'] });
-  const store = await opened(t, server.url);
-  const { graph, keeper } = keeping(store);
-  await keeper.load();
-  seen(graph, 1, 100);
-  await keeper.save();
-  await server.kill();
-  seen(graph, 100, 120);
-  await keeper.save();
-  t.is(keeper.health.failure?.code, 'EvidenceUnreachable');
-  await server.run();
-  await untilTrue(async () => {
-    await keeper.save();
-    t.not(keeper.health.failure?.code, 'EvidenceLost');
-    return keeper.health.failure === undefined;
-  }, 'it is saved again');
-  await keeper.close();
-  t.deepEqual((await found(server.url)).snapshot(), graph.snapshot());
 });
 
 redisTest(
@@ -181,54 +160,4 @@ redisTest('what cannot be reached is named, and may be reached later', async (t)
     t.true(error.retryable);
     t.is(error.problem.where, url);
   }
-});
-
-redisTest('when the master dies, a replica that Sentinels choose goes on with the evidence', async (t) => {
-  const group = await RedisWithSentinels.start();
-  t.teardown(() => group.stop());
-  const store = await opened(t, group.url);
-  const { graph, keeper } = keeping(store);
-  await keeper.load();
-  seen(graph, 1, 500);
-  await keeper.save();
-  await group.servers[0].kill();
-  seen(graph, 500, 600);
-  await untilTrue(async () => {
-    await keeper.save();
-    return keeper.health.failure === undefined;
-  }, 'the replica takes over');
-  await keeper.close();
-  t.deepEqual((await found(group.url)).snapshot(), graph.snapshot());
-});
-
-redisTest('evidence moves between the nodes of a cluster while it is written', async (t) => {
-  const cluster = await RedisCluster.start();
-  t.teardown(() => cluster.stop());
-  const store = await opened(t, cluster.url, { answerMs: 2_000 });
-  const { graph, keeper } = keeping(store);
-  await keeper.load();
-  const save = async (from: number, to: number) => {
-    seen(graph, from, to);
-    await keeper.save();
-    return keeper.health.failure;
-  };
-  t.is(await save(1, 500), undefined);
-  const [any] = cluster.nodes as [RedisServer];
-  const slot = Number(await any.admin.cluster('KEYSLOT', keys.meta));
-  const source = cluster.ownerOf(slot);
-  const target = cluster.nodes.find((node) => node !== source) as RedisServer;
-  const [from, to] = [String(await source.admin.cluster('MYID')), String(await target.admin.cluster('MYID'))];
-  await target.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from);
-  await source.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to);
-  const moved = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 1000)) as string[];
-  const move = (some: readonly string[]) =>
-    source.admin.call('MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...some);
-  await move(moved.slice(0, 100));
-  // a script of several keys has to wait until all of them are in one place
-  t.is((await save(500, 600))?.code, 'EvidenceUnreachable');
-  await move(moved.slice(100));
-  for (const node of cluster.nodes) await node.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to);
-  t.is(await save(600, 700), undefined);
-  await keeper.close();
-  t.deepEqual((await found(cluster.url)).snapshot(), graph.snapshot());
 });
