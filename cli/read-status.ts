@@ -48,6 +48,7 @@ export async function readStatus(connection: Connection, nowMs: number): Promise
       }),
     ],
     sources: storedOf(whole)?.status?.sources ?? [],
+    streams: storedOf(whole)?.status?.streams,
     namespaces: shown,
     proposals,
     cluster,

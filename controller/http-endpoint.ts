@@ -225,6 +225,7 @@ export class HttpEndpoint {
         }),
       ],
       sources: (observer.seen?.ingest.health ?? []).map(sourceStatus),
+      streams: observer.streams,
       namespaces,
       proposals: view.proposals().filter(({ metadata }) => maySee(metadata.namespace)),
       cluster,

@@ -3,11 +3,12 @@ import type { PodCoverage } from '../../controller/model/profile.ts';
 import type { NamespaceCoverage } from '../../controller/reconcile/pod-coverage.ts';
 import type { NamespaceStatus, OperationStatus } from '../../controller/view/operation-status.ts';
 import { printable } from './printable.ts';
+import { sharedLines } from './shared-lines.ts';
 import { renderTable } from './table.ts';
 
 /** `nanoseg status` for people. */
 export function statusPage(status: OperationStatus): string {
-  const { server, controller, stopped, sources, namespaces, problems } = status;
+  const { server, controller, stopped, sources, streams, namespaces, problems } = status;
   const head = [
     ['cluster', server],
     ['controller', controller.message],
@@ -26,6 +27,7 @@ export function statusPage(status: OperationStatus): string {
       'flows',
       `${name} ${state.toLowerCase()}: ${withoutName(message, name)}`,
     ]),
+    ...(streams === null ? [] : sharedLines(streams)),
     ['pods', totals(namespaces)],
   ];
   const open = namespaces.flatMap(({ namespace, coverage }) =>

@@ -3,7 +3,7 @@ import type { Cluster } from '../model/cluster.ts';
 import type { Labels } from '../model/label-selector.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { PolicyProposal } from '../model/policy-proposal.ts';
-import type { Mode, PodCoverage, ProfileStatus } from '../model/profile.ts';
+import type { Mode, PodCoverage, ProfileStatus, StreamsStatus } from '../model/profile.ts';
 import { managedLabels } from '../policy/dialects/ordered.ts';
 import { indexCluster } from '../policy/evaluate/cluster-index.ts';
 import { expiresAnnotation } from '../policy/learning-allowance.ts';
@@ -31,6 +31,8 @@ export interface OperationStatus {
   /** Kill switches that are thrown; without a namespace: the one of the whole cluster. */
   readonly stopped: readonly { readonly namespace?: string; readonly reason: string }[];
   readonly sources: NonNullable<ProfileStatus['sources']>;
+  /** How several processes share the work over Redis; null: they do not, or it is not known. */
+  readonly streams: StreamsStatus | null;
   readonly namespaces: readonly NamespaceStatus[];
   readonly problems: readonly { readonly where: string; readonly message: string }[];
 }
@@ -61,6 +63,7 @@ export interface StatusInput {
   readonly controller: ControllerStatus;
   readonly stopped: OperationStatus['stopped'];
   readonly sources: OperationStatus['sources'];
+  readonly streams: StreamsStatus | undefined;
   /** Those that it is about. */
   readonly namespaces: readonly string[];
   readonly proposals: readonly PolicyProposal[];
@@ -84,6 +87,7 @@ export function operationStatus(input: StatusInput): OperationStatus {
     controller,
     stopped,
     sources,
+    streams: input.streams ?? null,
     namespaces: namespaces.map((namespace) => {
       const { profile, mode, origin } = effective.get(namespace) as EffectiveProfile;
       const exempt = profile.exemptNamespaces.includes(namespace);

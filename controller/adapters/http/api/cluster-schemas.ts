@@ -86,6 +86,30 @@ export const statusSchema = z.strictObject({
   sources: z.array(
     z.object({ name: z.string(), state: z.enum(['Connected', 'Waiting', 'Failed']), message: z.string() }),
   ),
+  streams: z
+    .object({
+      server: z.string(),
+      memory: z.array(z.object({ usedBytes: count, mostBytes: count.exactOptional() })),
+      shards: z.array(
+        z.object({
+          shard: count,
+          holder: z.string().exactOptional().describe('Absent: nobody counts its flows at the moment.'),
+          waiting: count.describe('Batches that are not counted and saved yet.'),
+          savedAt: z.string().exactOptional(),
+        }),
+      ),
+      members: z.array(
+        z.object({
+          who: z.string(),
+          role: z.enum(['ingest', 'decide']),
+          shards: count,
+          startedAt: z.string(),
+          problems: z.array(z.string()),
+        }),
+      ),
+    })
+    .nullable()
+    .describe('How several processes share the work over Redis (docs/scaling.md); null: they do not.'),
   namespaces: z.array(
     z.strictObject({
       namespace: z.string(),
