@@ -41,7 +41,7 @@ export function addRedisOptions(command: Command): Command {
     .addOption(
       new Option(
         '--redis-waiting <n>',
-        'with roles: batches of one part that may wait there (default: 10000)',
+        'with roles: batches of one part that may wait there (default: 20000)',
       ).argParser(count),
     );
 }

@@ -69,7 +69,7 @@ const configSchema = z
         retentionMs: durationMs.default(400 * 86_400_000),
         /** Into how many parts flows are split, each counted by one process. Fixed when a name is first used. @default 16 */
         shards: z.int().min(1).max(1_024).optional(),
-        /** So many batches of one part may wait on the server; then those who send have to. @default 10000 */
+        /** So many batches of one part may wait on the server; then those who send have to. @default 20000 */
         waiting: z.int().min(1).optional(),
       })
       .optional(),
