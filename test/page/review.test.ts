@@ -79,6 +79,27 @@ pageTest('in light and dark, axe-core finds nothing in the main states', async (
   }
 });
 
+pageTest('on a narrow screen everything is there, one below the other, and nothing is cut off', async (t) => {
+  const opened = await browser.open(controller.url, { width: 420, height: 900 });
+  const { page } = opened;
+  await opened.drawn();
+  await opened.screenshot('narrow');
+  const wider = () => page.evaluate('document.documentElement.scrollWidth - innerWidth');
+  t.true(Number(await wider()) <= 0);
+  await page.getByRole('option', { name: /shop\/deployment\/cart/ }).click();
+  await page.getByRole('button', { name: 'Approve…' }).waitFor();
+  await page.evaluate('document.querySelector(".decision").scrollIntoView()');
+  await opened.screenshot('narrow-proposal');
+  t.true(Number(await wider()) <= 0);
+  await page.getByRole('button', { name: 'Approve…' }).click();
+  await page.getByRole('dialog').waitFor();
+  await opened.screenshot('narrow-decision');
+  t.true(await page.getByRole('button', { name: 'Approve this digest' }).isVisible());
+  t.deepEqual(await opened.accessibilityFaults(), []);
+  t.deepEqual(opened.problems(), []);
+  await opened.close();
+});
+
 pageTest('filters leave what fits in picture and tables, and say so when nothing does', async (t) => {
   const opened = await drawnPage();
   const { page } = opened;

@@ -142,6 +142,7 @@ rightsTest('who signs out leaves nothing behind for who signs in next, but the p
   t.false(((await page.locator('body').textContent()) ?? '').includes('alice'));
   t.is(await page.locator('#tables .grid-body [role=row]').count(), 0);
   t.is(await page.locator('article.proposal').count(), 0);
+  t.notRegex((await page.locator('.tables-head').textContent()) ?? '', /[1-9]/);
   await page.waitForSelector('#canvas[data-drawn^="0 nodes"]');
   t.deepEqual(await opened.accessibilityFaults(), []);
   await opened.screenshot('signed-out');
@@ -178,7 +179,9 @@ rightsTest('a token that is not accepted any more is asked for anew, over what o
   });
   await shop.start({ options: pageOptions(Number(new URL(url).port)) });
   await page.getByRole('heading', { name: 'Who are you now?' }).waitFor({ timeout: 30_000 });
-  await page.getByText(/The token of system:serviceaccount:shop:visitor is not accepted any more/).waitFor();
+  await page
+    .getByText(/The token of system:serviceaccount:shop:visitor is not accepted any more .*What you look at stays/)
+    .waitFor();
   t.regex((await page.getByLabel('Policies as YAML').textContent()) ?? '', /kind: NetworkPolicy/);
   t.deepEqual(await opened.accessibilityFaults(), []);
   await opened.screenshot('token-expired');

@@ -43,7 +43,9 @@ pageTest(
     t.true(text.includes(digest));
     t.regex(text, /In forcerevision 1 of \d{4}-.*approved by .*Comes backno policy of nanoseg/);
     t.regex(text, /Opens \(\d+\)/);
-    t.true(await page.getByLabel('Reason, for the audit log').evaluate((element) => element.matches(':focus')));
+    // it is read from its beginning
+    t.is(await dialog.locator('.dialog-body').evaluate((element) => element.scrollTop), 0);
+    await opened.screenshot('rollback-asked');
     await dialog.getByText('Difference, from in force, revision 1 to no policy of nanoseg').click();
     t.regex((await dialog.locator('.code .removed').allTextContents()).join(''), /-kind: NetworkPolicy/);
     t.deepEqual(await opened.accessibilityFaults('dialog[open]'), []);

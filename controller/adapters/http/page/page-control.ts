@@ -96,7 +96,7 @@ export class PageControl {
     this.#state.set({
       session: undefined,
       signIn: { title: 'You are signed out', because: 'This page has forgotten your token.', takesToken: true },
-      live: { kind: 'disconnected', since: Date.now(), because: 'nobody is signed in' },
+      live: { kind: 'signed-out' },
     });
   }
 
@@ -345,13 +345,13 @@ export class PageControl {
     this.#stop();
     const title =
       status === 403 ? 'You may see nothing here' : session === undefined ? 'Who are you?' : 'Who are you now?';
-    const expired =
+    const because =
       status === 401 && session !== undefined
-        ? `The token of ${session.user} is not accepted any more; what you look at stays.`
-        : '';
+        ? `The token of ${session.user} is not accepted any more (${message}). What you look at stays.`
+        : message;
     this.#state.set({
-      signIn: { title, because: `${expired} ${message}`.trim(), takesToken: asksForToken || this.#api.hasToken },
-      live: { kind: 'disconnected', since: Date.now(), because: 'a token is needed' },
+      signIn: { title, because, takesToken: asksForToken || this.#api.hasToken },
+      live: { kind: 'signed-out' },
     });
     return true;
   }

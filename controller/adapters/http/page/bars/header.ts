@@ -49,7 +49,7 @@ export function showHeader(
     if (session === undefined) return fill(watching);
     const workloads = session.namespaces.reduce((sum, namespace) => sum + namespace.workloads, 0);
     const seen = `${counted(session.namespaces.length, 'namespace')}, ${counted(workloads, 'workload')}`;
-    const parts = [session.hidden ? `${seen} that you may see` : seen, `as ${printable(session.user)}`];
+    const parts = [`as ${printable(session.user)}`, session.hidden ? `${seen} that you may see` : seen];
     fill(
       watching,
       el('span', { class: 'strong' }, printable(session.watching)),
@@ -79,8 +79,14 @@ function liveWords({ live }: PageValues): { readonly kind: string; readonly text
     case 'reconnecting':
       return { kind: live.kind, text: 'reconnecting' };
     case 'disconnected':
-      return { kind: live.kind, text: `disconnected for ${ago(live.since, Date.now())}` };
+      return { kind: live.kind, text: disconnectedWords(ago(live.since, Date.now())) };
+    case 'signed-out':
+      return { kind: live.kind, text: 'not signed in' };
   }
+}
+
+function disconnectedWords(since: string): string {
+  return since === 'now' ? 'disconnected' : `disconnected for ${since}`;
 }
 
 /** Changes are said aloud at most so often. */

@@ -6,12 +6,14 @@ import { eventsOf } from './event-stream.ts';
 export type LiveState =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
+  /** Who they are is asked of the person. */
+  | { readonly kind: 'signed-out' }
   /** `since` ms: when the last word came. `because`: one clause. */
   | { readonly kind: 'reconnecting' | 'disconnected'; readonly since: number; readonly because: string };
 
 /** Nothing that is shown is sure to be so still, and nothing can be decided. */
 export function isCutOff({ kind }: LiveState): boolean {
-  return kind === 'reconnecting' || kind === 'disconnected';
+  return kind === 'reconnecting' || kind === 'disconnected' || kind === 'signed-out';
 }
 
 export type LiveListeners = {

@@ -36,7 +36,7 @@ export class DecideDialog {
       void this.#takeBack(proposal, path, turn);
     }
     if (!this.element.open) this.element.showModal();
-    (this.element.querySelector<HTMLElement>('textarea') ?? cancel).focus();
+    this.#begin(cancel);
   }
 
   async #takeBack(proposal: ProposalDetail, path: 'rollback' | 'retire', turn: number): Promise<void> {
@@ -45,7 +45,7 @@ export class DecideDialog {
       const found = await this.#proposals.takingBack(proposal, path);
       if (!isWanted()) return;
       this.#ask(proposal, path, takingBackQuestion(proposal, found));
-      this.element.querySelector('textarea')?.focus();
+      this.#begin();
     } catch (error) {
       const { message } = failureOf(error);
       if (!isWanted()) return;
@@ -124,8 +124,19 @@ export class DecideDialog {
       send();
     };
     const heading = el('h2', { id: 'decide-title' }, `${decisionTitles[path]} ${printable(title)}`);
-    const body = el('div', { class: 'dialog-body' }, ...content);
+    const body = el(
+      'div',
+      { class: 'dialog-body', tabindex: 0, role: 'region', 'aria-labelledby': 'decide-title' },
+      ...content,
+    );
     fill(this.element, el('form', { onsubmit }, heading, body, el('div', { class: 'dialog-buttons' }, ...buttons)));
+  }
+
+  /** What fits is answered at once; what does not is read from its beginning. */
+  #begin(otherwise?: HTMLElement): void {
+    const body = this.element.querySelector<HTMLElement>('.dialog-body');
+    const isLong = body !== null && body.scrollHeight > body.clientHeight;
+    (isLong ? body : (this.element.querySelector<HTMLElement>('textarea') ?? otherwise))?.focus();
   }
 
   #button(title: string, onclick = () => this.element.close()): HTMLButtonElement {

@@ -19,8 +19,7 @@ export function showTables(container: HTMLElement, state: PageState, control: Pa
   ]);
   fill(container, el('div', { class: 'tables-head' }, bar.element, facts), ...bar.panels);
   state.watch(['graphFacts'], ({ graphFacts }) => {
-    if (graphFacts === undefined) return;
-    const { connections, leftOut } = graphFacts;
+    const { connections, leftOut } = graphFacts ?? { connections: 0, leftOut: 0 };
     const all = counted(connections + leftOut, 'connection');
     facts.textContent = leftOut === 0 ? all : `${connections.toLocaleString('en')} of ${all}`;
   });
