@@ -99,7 +99,7 @@ redisTest('evidence that somebody removed a part of is refused, and a newer layo
 
 redisTest('of two controllers with one name only one writes, whichever was only asleep', async (t) => {
   const server = await started(t);
-  const first = await opened(t, server.url, { who: 'the first', leaseMs: 60_000 });
+  const first = await opened(t, server.url, { who: 'the first', leaseMs: 600_000 });
   const graph = newGraph();
   seen(graph, 1, 10);
   const { delta } = graph.takeChanges();
