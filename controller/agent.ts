@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { aggregatedSource } from './adapters/conntrack/aggregated-source.ts';
 import { type ConntrackSource, conntrackSource } from './adapters/conntrack/conntrack-source.ts';
-import { encodeFlow, encodeLoss } from './adapters/flow-file/nanoseg-line.ts';
+import { encodeFlow, encodeLoss, encodeObserved } from './adapters/flow-file/nanoseg-line.ts';
 import { FlowSender, type SenderEvent } from './adapters/flow-push/flow-sender.ts';
 import type { SenderAddress } from './adapters/flow-push/sender-address.ts';
 import type { SenderCredentials } from './adapters/flow-push/sender-request.ts';
@@ -69,11 +69,10 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
   try {
     log.info({ node, to: to.map(({ text }) => text) }, 'observing connections');
     const source = aggregatedSource(listening, { clock: systemClock, intervalMs });
-    for await (const { flows, losses } of source.batches(observing)) {
-      sender?.offer(flows, losses);
-      if (flows.length + losses.length > 0) {
-        parts.onLines?.([...losses.map(encodeLoss), ...flows.map(encodeFlow), ''].join('\n'));
-      }
+    for await (const { flows, losses, observed = [] } of source.batches(observing)) {
+      sender?.offer(flows, losses, observed);
+      const lines = [...losses.map(encodeLoss), ...flows.map(encodeFlow), ...observed.map(encodeObserved)];
+      if (lines.length > 0) parts.onLines?.([...lines, ''].join('\n'));
     }
     if (listening.failure !== undefined) throw listening.failure;
     await sender?.delivered(AbortSignal.timeout(lastDeliveryMs));

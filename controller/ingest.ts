@@ -1,5 +1,5 @@
 import type { Endpoint, UnknownReason } from './model/endpoint.ts';
-import type { Flow, FlowLoss } from './model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from './model/flow.ts';
 import type { Sighting } from './model/sighting.ts';
 import type { FlowSource, RejectedRecord } from './ports.ts';
 
@@ -17,6 +17,7 @@ export interface Attributor {
 export interface FlowSink {
   observe(sighting: Sighting, node: string): void;
   loss(loss: FlowLoss): void;
+  observed(time: ObservedTime): void;
 }
 
 export interface IngestOptions {
@@ -84,6 +85,7 @@ export async function ingest(
         countUnknown(unattributed, sighting.server.endpoint);
         graph.observe(sighting, flow.node);
       }
+      for (const time of batch.observed ?? []) graph.observed(time);
       for (const rejected of batch.rejected) {
         if (rejections.length < shownRejections) rejections.push(rejected);
         const counted = reasons.has(rejected.reason) || reasons.size < reasonLimit;

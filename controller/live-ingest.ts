@@ -252,13 +252,14 @@ export class LiveIngest {
   }
 
   #take(source: FlowSource, batch: FlowBatch): void {
-    const { flows, losses, rejected, records } = batch;
+    const { flows, losses, observed = [], rejected, records } = batch;
     const now = this.#clock.now();
     // what a node lost may hang on whether it was heard of before
     for (const loss of this.#lossTimes.dated(source.name, batch, now)) this.#graph.loss(loss);
     for (const flow of flows) {
       if (!this.#count(flow, true) && !this.#held.hold(flow, now)) this.#count(flow, false);
     }
+    for (const time of observed) this.#graph.observed(time);
     this.#records += records;
     this.#rejected += rejected.length;
     this.#losses += losses.length;

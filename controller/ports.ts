@@ -3,7 +3,7 @@ import type { GraphDelta } from './graph/graph-delta.ts';
 import type { Growth } from './graph/growth.ts';
 import type { RecentKeyChunk } from './graph/recent-keys.ts';
 import type { Cluster } from './model/cluster.ts';
-import type { Flow, FlowLoss } from './model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from './model/flow.ts';
 import type { KubernetesObject, ObjectRef } from './model/kubernetes-object.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
 import type { PolicyApproval } from './model/policy-approval.ts';
@@ -40,6 +40,8 @@ export interface FlowBatch {
   readonly saved?: () => void;
   readonly flows: readonly Flow[];
   readonly losses: readonly FlowLoss[];
+  /** When nodes were observed, flows or not. @default only flows say so */
+  readonly observed?: readonly ObservedTime[];
   readonly rejected: readonly RejectedRecord[];
   /** Records read for this batch, usable or not (empty lines are no records). */
   readonly records: number;

@@ -62,9 +62,9 @@ async function deliver(options: PulledSourceOptions, outbox: SourceOutbox, signa
   if (outbox.left !== undefined) await appender.append(outbox.left, signal);
   const onState = (state: SourceState, message: string) => figures.tell(name, state, message);
   for await (const batch of reconnecting(open(outbox.position), signal, { clock, random, onState })) {
-    const { flows, losses } = batch;
-    if (flows.length + losses.length > 0) {
-      const part: ShardPart = { flows, losses };
+    const { flows, losses, observed = [] } = batch;
+    if (flows.length + losses.length + observed.length > 0) {
+      const part: ShardPart = { flows, losses, observed };
       const put = () => outbox.put(part, batch.position);
       const numbered: AppendedBatch | undefined = await patiently(put, clock, signal);
       if (numbered === undefined) return;

@@ -55,8 +55,8 @@ export class Receiver implements TakesFlows {
   }
 
   async #pass(name: string, batch: FlowBatch, signal: AbortSignal): Promise<void> {
-    const { flows, losses } = batch;
-    await this.#options.appender.append({ ...this.#numbered(batch), flows, losses }, signal);
+    const { flows, losses, observed = [] } = batch;
+    await this.#options.appender.append({ ...this.#numbered(batch), flows, losses, observed }, signal);
     this.#figures.count(name, batch);
     batch.saved?.();
   }

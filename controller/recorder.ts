@@ -1,4 +1,4 @@
-import { encodeFlow, encodeLoss } from './adapters/flow-file/nanoseg-line.ts';
+import { encodeFlow, encodeLoss, encodeObserved } from './adapters/flow-file/nanoseg-line.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord } from './ports.ts';
 import { reconnecting, type SourceState } from './reconnecting.ts';
 
@@ -82,7 +82,8 @@ export class Recorder {
     const { recording, clock, random } = this.#options;
     const onState = (state: SourceState, message: string) => this.#tell(source, state, message);
     for await (const batch of reconnecting(source, signal, { clock, random, onState })) {
-      await recording.write([...batch.flows.map(encodeFlow), ...batch.losses.map(encodeLoss)]);
+      const { flows, losses, observed = [] } = batch;
+      await recording.write([...flows.map(encodeFlow), ...losses.map(encodeLoss), ...observed.map(encodeObserved)]);
       this.#count(source, batch);
     }
   }

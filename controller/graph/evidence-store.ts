@@ -28,6 +28,8 @@ export class EvidenceStore {
   readonly table = new EvidenceTable();
   readonly changed = new ChangedRows();
   #followed: ChangedRows | undefined;
+  #firstMs = Number.POSITIVE_INFINITY;
+  #lastMs = 0;
   readonly #widths: readonly number[];
   readonly #finestMs: number;
   readonly #recent: RecentKeys;
@@ -44,6 +46,11 @@ export class EvidenceStore {
     this.#finestMs = binMs;
     this.#widths = binWidths(binMs);
     this.#recent = new RecentKeys(rememberedConnections, journaled);
+  }
+
+  /** From the first to the last flow of all connections; undefined while there is none. */
+  get span(): { readonly firstMs: number; readonly lastMs: number } | undefined {
+    return this.table.rows === 0 ? undefined : { firstMs: this.#firstMs, lastMs: this.#lastMs };
   }
 
   /** What changes from now on, beside `changed`; one reader at most. */
@@ -202,8 +209,14 @@ export class EvidenceStore {
 
   #addSpan(row: number, firstMs: number, lastMs: number): void {
     const { table } = this;
-    if (firstMs < table.double(row, doubleColumn.firstMs)) table.setDouble(row, doubleColumn.firstMs, firstMs);
-    if (lastMs > table.double(row, doubleColumn.lastMs)) table.setDouble(row, doubleColumn.lastMs, lastMs);
+    if (firstMs < table.double(row, doubleColumn.firstMs)) {
+      table.setDouble(row, doubleColumn.firstMs, firstMs);
+      this.#firstMs = Math.min(this.#firstMs, firstMs);
+    }
+    if (lastMs > table.double(row, doubleColumn.lastMs)) {
+      table.setDouble(row, doubleColumn.lastMs, lastMs);
+      this.#lastMs = Math.max(this.#lastMs, lastMs);
+    }
   }
 
   #addBin(row: number, bin: number): void {

@@ -53,15 +53,16 @@ export interface EvidenceDelta extends Omit<Evidence, 'incidences' | 'clientRepl
   readonly serverReplicas: readonly number[];
 }
 
-/** What one node reported through one source. */
+/** What one node reported through one source: flows, and that it was observed. */
 export interface NodeFlows {
   readonly source: FlowSourceKind;
   /** Empty: the source does not say. */
   readonly node: string;
+  /** 0: nothing happened while it was observed. */
   readonly flows: number;
   readonly firstMs: number;
   readonly lastMs: number;
-  /** Bins in which it reported anything, as runs of bins next to each other, in bins of `binMs`. */
+  /** Bins in which it reported anything, or was observed, as runs of bins next to each other, in bins of `binMs`. */
   readonly binMs: number;
   readonly runs: readonly BinRun[];
 }

@@ -5,6 +5,9 @@ import { type BinSet, foldBin, unionBins } from './time-bins.ts';
 /** Bins kept per node and source before they are folded: two weeks of five minutes. */
 const nodeBinLimit = 4096;
 
+/** The latest bins of a node for which it is known whether flows came in them: an hour of five minutes, and more. */
+const toldBinLimit = 16;
+
 /** Hours with losses that are kept per node and source: six weeks of them. */
 const lossPeriodLimit = 1000;
 
@@ -17,6 +20,9 @@ interface FlowsOfNode {
   level: number;
   bins: Set<number>;
   lastBin: number;
+  /** Of its latest bins, in finest bins: those with flows, and those in which it was observed and nothing came. */
+  readonly heard: Set<number>;
+  readonly quiet: Set<number>;
   changed: boolean;
   /** Of the flows, those that were there when it was taken last. */
   taken: number;
@@ -56,17 +62,32 @@ export class Observation {
     if (endMs > record.lastMs) record.lastMs = endMs;
     if (bin === record.lastBin) return;
     record.lastBin = bin;
-    const folded = foldBin(this.#widths, 0, record.level, bin);
-    if (record.bins.has(folded)) return;
-    if (record.bins.size < nodeBinLimit) record.bins.add(folded);
-    else this.#addBins(record, { level: 0, bins: [bin] });
+    record.quiet.delete(bin);
+    addLatest(record.heard, bin);
+    this.#addBin(record, bin);
   }
 
-  /** Whether a node reported anything in a bin of the finest width, or in the one before. */
+  /** It was observed then: its bins are filled as flows fill them. */
+  observed(source: FlowSourceKind, node: string, fromMs: number, toMs: number): void {
+    const record = this.#of(source, node);
+    record.changed = true;
+    record.firstMs = Math.min(record.firstMs, fromMs);
+    record.lastMs = Math.max(record.lastMs, toMs);
+    const [finestMs = 1] = this.#widths;
+    const last = Math.floor(Math.max(fromMs, toMs - 1) / finestMs);
+    for (let bin = Math.floor(fromMs / finestMs); bin <= last; bin++) {
+      if (!record.heard.has(bin)) addLatest(record.quiet, bin);
+      this.#addBin(record, bin);
+    }
+  }
+
+  /** Whether a node reported any flow in a bin of the finest width, or in the one before. */
   isHeardOf(source: FlowSourceKind, node: string, bin: number): boolean {
     const record = this.#flows.get(source)?.get(node);
     if (record === undefined) return false;
-    return [bin, bin - 1].some((one) => record.bins.has(foldBin(this.#widths, 0, record.level, one)));
+    const { heard, quiet, bins, level } = record;
+    const isKnown = (one: number) => bins.has(foldBin(this.#widths, 0, level, one)) && !quiet.has(one);
+    return [bin, bin - 1].some((one) => heard.has(one) || isKnown(one));
   }
 
   loss({ timeMs, source, node, kind, events }: FlowLoss): void {
@@ -150,11 +171,20 @@ export class Observation {
       level: 0,
       bins: new Set(),
       lastBin: -1,
+      heard: new Set(),
+      quiet: new Set(),
       changed: true,
       taken: 0,
     };
     nodes.set(node, fresh);
     return fresh;
+  }
+
+  #addBin(record: FlowsOfNode, bin: number): void {
+    const folded = foldBin(this.#widths, 0, record.level, bin);
+    if (record.bins.has(folded)) return;
+    if (record.bins.size < nodeBinLimit) record.bins.add(folded);
+    else this.#addBins(record, { level: 0, bins: [bin] });
   }
 
   #addBins(record: FlowsOfNode, added: BinSet): void {
@@ -167,6 +197,11 @@ export class Observation {
     addTo(this.#losses, added);
     addTo(this.#gainedLosses, added);
   }
+}
+
+function addLatest(bins: Set<number>, bin: number): void {
+  bins.add(bin);
+  if (bins.size > toldBinLimit) for (const oldest of bins) return void bins.delete(oldest);
 }
 
 function addTo(table: LossTable, added: NodeLosses): void {

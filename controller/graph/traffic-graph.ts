@@ -2,7 +2,7 @@ import { DirectedGraph } from 'graphology';
 import { type Connection, connectionId } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
 import { type Endpoint, type EndpointId, endpointId } from '../model/endpoint.ts';
-import type { FlowLoss } from '../model/flow.ts';
+import type { FlowLoss, ObservedTime } from '../model/flow.ts';
 import { fnv1a } from '../model/object-name.ts';
 import type { AttributedPeer, Sighting } from '../model/sighting.ts';
 import type { WorkloadKey } from '../model/workload.ts';
@@ -142,6 +142,13 @@ export class TrafficGraph implements ConnectionSource {
   loss(loss: FlowLoss): void {
     this.#revision++;
     this.#observation.loss(loss);
+  }
+
+  /** Counts that a node was observed: it makes no connection, and the window no longer. */
+  observed({ source, node, fromMs, toMs }: ObservedTime): void {
+    this.#revision++;
+    const validMs = this.#validTime(fromMs);
+    this.#observation.observed(source, node, validMs, Math.max(validMs, this.#validTime(toMs)));
   }
 
   /** Adds evidence from elsewhere, in any order and grouping. Throws RangeError when its bins are of another width. */
@@ -290,10 +297,7 @@ export class TrafficGraph implements ConnectionSource {
   observation(): ObservationWindow {
     const flows = this.#observation.flows();
     const losses = this.#observation.losses();
-    if (flows.length === 0) return { binMs: this.binMs, span: undefined, flows, losses };
-    const firstMs = flows.reduce((least, node) => Math.min(least, node.firstMs), Number.POSITIVE_INFINITY);
-    const lastMs = flows.reduce((most, node) => Math.max(most, node.lastMs), 0);
-    return { binMs: this.binMs, span: { firstMs, lastMs }, flows, losses };
+    return { binMs: this.binMs, span: this.#store.span, flows, losses };
   }
 
   /** Bins are stored in 32 bits; a time outside of them (before 1970, or no number) is put at the edge. */

@@ -109,3 +109,16 @@ export interface FlowLoss {
    */
   readonly kind: 'lost' | 'unavailable' | 'sampled' | 'started';
 }
+
+/** That a node was observed for a while, whether or not anything happened there: it is evidence of no connection. */
+export interface ObservedTime {
+  readonly source: FlowSourceKind;
+  /** Never empty. */
+  readonly node: string;
+  readonly fromMs: number;
+  /** At most `mostObservedMs` later. */
+  readonly toMs: number;
+}
+
+/** Who says more at once says it of a time that it has not just observed. */
+export const mostObservedMs = 3_600_000;

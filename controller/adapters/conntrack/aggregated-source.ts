@@ -1,4 +1,4 @@
-import type { FlowLoss } from '../../model/flow.ts';
+import type { FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord } from '../../ports.ts';
 import { FlowAggregate } from './flow-aggregate.ts';
 
@@ -52,6 +52,7 @@ const mostRejected = 10;
 class Interval {
   readonly #flows: FlowAggregate;
   #losses = new Map<string, FlowLoss>();
+  #observed: ObservedTime[] = [];
   #rejected: RejectedRecord[] = [];
   #records = 0;
   #skipped = 0;
@@ -61,12 +62,13 @@ class Interval {
   }
 
   get isEmpty(): boolean {
-    return this.#flows.size + this.#losses.size + this.#rejected.length === 0;
+    return this.#flows.size + this.#losses.size + this.#observed.length + this.#rejected.length === 0;
   }
 
-  add({ flows, losses, rejected, records, skipped }: FlowBatch): void {
+  add({ flows, losses, observed = [], rejected, records, skipped }: FlowBatch): void {
     for (const flow of flows) this.#flows.add(flow);
     for (const loss of losses) this.#addLoss(loss);
+    this.#observed.push(...observed);
     for (const one of rejected) if (this.#rejected.length < mostRejected) this.#rejected.push(one);
     this.#records += records;
     this.#skipped += skipped;
@@ -77,11 +79,13 @@ class Interval {
     const batch: FlowBatch = {
       flows,
       losses: [...this.#losses.values(), ...losses],
+      observed: this.#observed,
       rejected: this.#rejected,
       records: this.#records,
       skipped: this.#skipped,
     };
     this.#losses = new Map();
+    this.#observed = [];
     this.#rejected = [];
     this.#records = 0;
     this.#skipped = 0;

@@ -1,5 +1,5 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord } from '../../ports.ts';
 import { UnusableRecord } from '../flow-file/unusable-record.ts';
@@ -13,6 +13,7 @@ import { hostAddresses, type IsOwnTarget, standing } from './host-noise.ts';
 import { IdleTimes } from './idle-times.ts';
 import { netlinkMessages } from './netlink-message.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
+import { ObservedTimes } from './observed-times.ts';
 import { TrackingWatch } from './tracking-watch.ts';
 
 export interface ConntrackSourceOptions {
@@ -25,6 +26,8 @@ export interface ConntrackSourceOptions {
   readonly tableMs?: number;
   /** It is looked at so often whether connections are tracked at all. @default 30000 */
   readonly lookMs?: number;
+  /** It is told so often that the node was observed, where that is sure. @default 60000, or each look if that is rarer */
+  readonly aliveMs?: number;
   /** How many connections are remembered at once. @default 262144 */
   readonly remembered?: number;
   /** Where nanoseg itself is reached, so that what this node sends there is left out. @default nowhere */
@@ -77,6 +80,7 @@ class LiveConntrack implements ConntrackSource {
   #addresses: ReadonlySet<string> = new Set();
   /** Since the last look at tracking. */
   #seen = { all: 0, forwarded: 0 };
+  readonly #observedTime: ObservedTimes;
   /** The kernel dropped events, and that is not noted yet. */
   #overrun = false;
   #idle = new IdleTimes(undefined);
@@ -90,6 +94,7 @@ class LiveConntrack implements ConntrackSource {
     this.#options = options;
     const { node, remembered = 262_144, lookMs = 30_000 } = options;
     this.#watch = new TrackingWatch(lookMs);
+    this.#observedTime = new ObservedTimes(node, options.aliveMs ?? 60_000);
     this.#connections = new ConntrackConnections({ node, remembered });
   }
 
@@ -128,6 +133,7 @@ class LiveConntrack implements ConntrackSource {
     const { clock, tableMs = 300_000 } = this.#options;
     const drops = new Drops(listener.port);
     this.#addresses = hostAddresses();
+    this.#observedTime.begin();
     yield this.#beginning();
     let nextTableMs = 0;
     let lastTableMs = Number.NEGATIVE_INFINITY;
@@ -198,6 +204,7 @@ class LiveConntrack implements ConntrackSource {
       }
     }
     this.#connections.endTable();
+    this.#observedTime.tableRead();
     this.#tables++;
   }
 
@@ -236,7 +243,10 @@ class LiveConntrack implements ConntrackSource {
     this.#addresses = hostAddresses();
     const seen = this.#seen;
     this.#seen = { all: 0, forwarded: 0 };
-    if (!(await this.#watch.look(clock.now(), seen))) return;
+    const { turnedBlind, watched } = await this.#watch.look(clock.now(), seen);
+    const observed = this.#observedTime.lookedAt(clock.now(), watched);
+    if (observed !== undefined) draft.observed.push(observed);
+    if (!turnedBlind) return;
     draft.losses.push({ timeMs: clock.now(), source: 'conntrack', node, events: undefined, kind: 'unavailable' });
   }
 
@@ -289,12 +299,13 @@ const mostRejected = 10;
 class BatchDraft {
   readonly flows: Flow[] = [];
   readonly losses: FlowLoss[] = [];
+  readonly observed: ObservedTime[] = [];
   readonly #rejected: RejectedRecord[] = [];
   records = 0;
   skipped = 0;
 
   get isEmpty(): boolean {
-    return this.flows.length + this.losses.length + this.#rejected.length === 0;
+    return this.flows.length + this.losses.length + this.observed.length + this.#rejected.length === 0;
   }
 
   reject(reason: string): void {
@@ -302,7 +313,7 @@ class BatchDraft {
   }
 
   take(): FlowBatch {
-    const { flows, losses, records, skipped } = this;
-    return { flows, losses, rejected: this.#rejected, records, skipped };
+    const { flows, losses, observed, records, skipped } = this;
+    return { flows, losses, observed, rejected: this.#rejected, records, skipped };
   }
 }

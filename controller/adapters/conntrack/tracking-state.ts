@@ -54,10 +54,13 @@ const untrackedPackets = 100;
 const bypassedPackets = 1_000;
 const nearlyFull = 0.9;
 
-/** What of it a person should know; `blind`: the node is not observed. */
 export interface TrackingVerdict {
+  /** What a person should know. */
   readonly findings: readonly Problem[];
+  /** The node is not observed. */
   readonly blind: boolean;
+  /** What happens is surely seen: that nothing was seen means that nothing happened. Not the opposite of blind. */
+  readonly watched: boolean;
 }
 
 /** Judges what the kernel says now, what it said `before` (a while ago), and what was `seen` in between. */
@@ -82,7 +85,19 @@ export function judgeTracking(now: TrackingFacts, before: TrackingFacts, seen: S
     const message = `pods on the bridge ${bridge} reach each other unseen: bridged packets are not shown to connection tracking`;
     others.push(problem('ConntrackBridgeUnseen', message, 'net.bridge.bridge-nf-call-iptables'));
   }
-  return { findings: blinding === undefined ? others : [blinding, ...others], blind: blinding !== undefined };
+  const blind = blinding !== undefined;
+  return {
+    findings: blind ? [blinding, ...others] : others,
+    blind,
+    watched: !blind && isWatched(now, before, seen),
+  };
+}
+
+/** Something is tracked, and nothing passes beside that, however little it is. */
+function isWatched(now: TrackingFacts, before: TrackingFacts, seen: SeenEntries): boolean {
+  const isTracking = seen.all > 0 || (now.count ?? 0) > 0;
+  const isBypassed = (now.bypassingPackets ?? 0) > (before.bypassingPackets ?? 0) && seen.forwarded === 0;
+  return isTracking && !isBypassed;
 }
 
 function blindingFinding(now: TrackingFacts, before: TrackingFacts, seen: SeenEntries): Problem | undefined {

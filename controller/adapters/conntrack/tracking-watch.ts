@@ -22,15 +22,18 @@ export class TrackingWatch {
     return nowMs >= this.#nextMs;
   }
 
-  /** True when the node was observed until now and is not any more. `seen`: since the last look. */
-  async look(nowMs: number, seen: SeenEntries): Promise<boolean> {
+  /**
+   * `turnedBlind`: the node was observed until now and is not any more. `watched`: since the last look everything that
+   * happened was surely seen. `seen`: since the last look.
+   */
+  async look(nowMs: number, seen: SeenEntries): Promise<{ readonly turnedBlind: boolean; readonly watched: boolean }> {
     this.#nextMs = nowMs + this.#lookMs;
     const facts = await readTrackingFacts();
-    const { findings, blind } = judgeTracking(facts, this.#before ?? facts, seen);
+    const { findings, blind, watched } = judgeTracking(facts, this.#before ?? facts, seen);
     this.#before = facts;
     this.#findings = findings;
     const turnedBlind = blind && !this.#blind;
     this.#blind = blind;
-    return turnedBlind;
+    return { turnedBlind, watched };
   }
 }

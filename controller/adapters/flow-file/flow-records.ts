@@ -1,4 +1,4 @@
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { FlowFileFormat } from './flow-file-format.ts';
 import { problem } from '../../model/problem.ts';
 import type { FlowBatch, RejectedRecord } from '../../ports.ts';
@@ -62,6 +62,7 @@ export class FlowRecords {
   #firstRejected: RejectedRecord | undefined;
   #flows: Flow[] = [];
   #losses: FlowLoss[] = [];
+  #observed: ObservedTime[] = [];
   #rejected: RejectedRecord[] = [];
   #records = 0;
   #skipped = 0;
@@ -175,6 +176,10 @@ export class FlowRecords {
         this.#losses.push(...outcome.losses);
         this.#usable++;
         break;
+      case 'observed':
+        this.#observed.push(outcome.observed);
+        this.#usable++;
+        break;
       case 'skipped':
         this.#skipped++;
         this.#usable++;
@@ -211,12 +216,14 @@ export class FlowRecords {
     const batch: FlowBatch = {
       flows: this.#flows,
       losses: this.#losses,
+      observed: this.#observed,
       rejected: this.#rejected,
       records: this.#records,
       skipped: this.#skipped,
     };
     this.#flows = [];
     this.#losses = [];
+    this.#observed = [];
     this.#rejected = [];
     this.#records = 0;
     this.#skipped = 0;

@@ -1,10 +1,11 @@
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import { UnusableRecord } from './unusable-record.ts';
 
 /** What one record of a file turned out to be. */
 export type LineOutcome =
   | { readonly kind: 'flow'; readonly flow: Flow }
   | { readonly kind: 'losses'; readonly losses: readonly FlowLoss[] }
+  | { readonly kind: 'observed'; readonly observed: ObservedTime }
   /** A good record that is no flow. */
   | { readonly kind: 'skipped' }
   | { readonly kind: 'rejected'; readonly reason: string }

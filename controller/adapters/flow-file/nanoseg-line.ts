@@ -5,6 +5,8 @@ import {
   type FlowSourceKind,
   type FlowVerdict,
   flowSourceKinds,
+  mostObservedMs,
+  type ObservedTime,
   type ReservedEndpoint,
   unnamedPeer,
 } from '../../model/flow.ts';
@@ -28,6 +30,8 @@ import { shown, UnusableRecord } from './unusable-record.ts';
 export const nanosegKey = 'nanoseg';
 const flowVersion = 'flow/v1';
 const lossVersion = 'loss/v1';
+/** Of lines that say that a node was observed. */
+export const aliveVersion = 'alive/v1';
 
 /**
  * One flow as one line of JSON without its newline, in the format that docs/flow-files.md documents; reading the line gives
@@ -69,7 +73,18 @@ export function encodeLoss({ timeMs, source, node, events, kind }: FlowLoss): st
   });
 }
 
-/** Reads nanoseg's own lines, flows and losses; a key that the schema does not know is refused, as it may be a misspelling. */
+/** That a node was observed as one line, as `encodeFlow`. */
+export function encodeObserved({ source, node, fromMs, toMs }: ObservedTime): string {
+  return JSON.stringify({
+    [nanosegKey]: aliveVersion,
+    time: new Date(fromMs).toISOString(),
+    end: new Date(toMs).toISOString(),
+    source: source === 'nanoseg' ? undefined : source,
+    node,
+  });
+}
+
+/** Reads nanoseg's own lines: flows, losses and what was observed; a key that the schema does not know is refused, as it may be a misspelling. */
 export function nanosegLines(limits: FlowLimits): LineReader {
   return (line) =>
     outcomeOf(() => {
@@ -77,7 +92,9 @@ export function nanosegLines(limits: FlowLimits): LineReader {
       const version = record[nanosegKey];
       if (version === flowVersion) return { kind: 'flow', flow: decodeFlow(record, limits) };
       if (version === lossVersion) return { kind: 'losses', losses: [decodeLoss(record)] };
-      throw new UnusableRecord(`nanoseg: expected "${flowVersion}" or "${lossVersion}", got ${shown(version)}`);
+      if (version === aliveVersion) return { kind: 'observed', observed: decodeObserved(record) };
+      const known = `"${flowVersion}", "${lossVersion}" or "${aliveVersion}"`;
+      throw new UnusableRecord(`nanoseg: expected ${known}, got ${shown(version)}`);
     });
 }
 
@@ -123,10 +140,13 @@ function decodeFlow(record: JsonObject, limits: FlowLimits): Flow {
     answered: truth(record['answered'], 'answered'),
     connections: record['connections'] === undefined ? 1 : safeCount(record['connections'], 'connections'),
     bytes: safeCount(record['bytes'], 'bytes'),
-    source:
-      record['source'] === undefined ? 'nanoseg' : oneOf<FlowSourceKind>(record['source'], flowSourceKinds, 'source'),
+    source: decodeSource(record['source']),
     node: textField(record['node'], 'node') ?? '',
   };
+}
+
+function decodeSource(value: unknown): FlowSourceKind {
+  return value === undefined ? 'nanoseg' : oneOf<FlowSourceKind>(value, flowSourceKinds, 'source');
 }
 
 const verdicts = ['allowed', 'denied', 'audited', 'none'] as const satisfies readonly FlowVerdict[];
@@ -201,12 +221,23 @@ function decodeLoss(record: JsonObject): FlowLoss {
   onlyKeys(record, lossKeys, '');
   return {
     timeMs: requiredTime(record['time'], 'time'),
-    source:
-      record['source'] === undefined ? 'nanoseg' : oneOf<FlowSourceKind>(record['source'], flowSourceKinds, 'source'),
+    source: decodeSource(record['source']),
     node: textField(record['node'], 'node') ?? '',
     events: record['events'] === undefined ? undefined : safeCount(record['events'], 'events'),
     kind: oneOf<FlowLoss['kind']>(record['kind'], lossKinds, 'kind'),
   };
+}
+
+const observedKeys: ReadonlySet<string> = new Set([nanosegKey, 'time', 'end', 'source', 'node']);
+
+function decodeObserved(record: JsonObject): ObservedTime {
+  onlyKeys(record, observedKeys, '');
+  const fromMs = requiredTime(record['time'], 'time');
+  const toMs = requiredTime(record['end'], 'end');
+  if (toMs < fromMs) throw new UnusableRecord('end lies before time');
+  if (toMs - fromMs > mostObservedMs) throw new UnusableRecord('end lies more than an hour after time');
+  const source = decodeSource(record['source']);
+  return { source, node: required(textField(record['node'], 'node') || undefined, 'node'), fromMs, toMs };
 }
 
 function decodeProtocol(value: unknown): number {

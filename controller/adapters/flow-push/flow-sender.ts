@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { Clock } from '../../ports.ts';
-import { encodeFlow, encodeLoss } from '../flow-file/nanoseg-line.ts';
+import { encodeFlow, encodeLoss, encodeObserved } from '../flow-file/nanoseg-line.ts';
 import type { SenderAddress } from './sender-address.ts';
 import { SenderBacklog } from './sender-backlog.ts';
 import { type SenderCredentials, SenderRequests } from './sender-request.ts';
@@ -93,14 +93,16 @@ export class FlowSender {
     return this.#targets.has(targetKey(ip, port));
   }
 
-  /** Takes flows and losses for everybody; never waits. */
-  offer(flows: readonly Flow[], losses: readonly FlowLoss[]): void {
+  /** Takes flows, losses and what was observed for everybody; never waits. */
+  offer(flows: readonly Flow[], losses: readonly FlowLoss[], observed: readonly ObservedTime[] = []): void {
     for (let from = 0; from === 0 || from < flows.length; from += mostLines) {
       const part = flows.slice(from, from + mostLines);
       const said = from === 0 ? losses : [];
-      if (part.length + said.length === 0) return;
+      const alive = from === 0 ? observed.map(encodeObserved) : [];
+      const lines = [...said.map(encodeLoss), ...part.map(encodeFlow)];
+      if (lines.length + alive.length === 0) return;
       const events = said.reduce((sum, loss) => sum + (loss.kind === 'lost' ? (loss.events ?? 1) : 1), part.length);
-      this.#backlog.add(compressed([...said.map(encodeLoss), ...part.map(encodeFlow)]), events);
+      this.#backlog.add({ body: compressed(lines), alive: compressed(alive), events });
     }
     for (const { target } of this.#targets.values()) target.wake();
   }
@@ -198,7 +200,7 @@ export class FlowSender {
         clock,
         random,
         lossBody: (events) =>
-          compressed([encodeLoss({ timeMs: clock.now(), source: 'conntrack', node, events, kind: 'lost' })]),
+          zipped([encodeLoss({ timeMs: clock.now(), source: 'conntrack', node, events, kind: 'lost' })]),
         onChange: (result) => {
           if (result.kind === 'saved') {
             this.#delivered++;
@@ -244,7 +246,11 @@ function targetKey(ip: string, port: number): string {
   return `${ip} ${port}`;
 }
 
-function compressed(lines: readonly string[]): Uint8Array {
+function compressed(lines: readonly string[]): Uint8Array | undefined {
+  return lines.length === 0 ? undefined : zipped(lines);
+}
+
+function zipped(lines: readonly string[]): Uint8Array {
   return gzipSync(`${lines.join('\n')}\n`, { level: 1 });
 }
 

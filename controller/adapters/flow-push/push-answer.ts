@@ -1,9 +1,13 @@
 import type { ServerResponse } from 'node:http';
+import { aliveVersion } from '../flow-file/nanoseg-line.ts';
 import type { PushReceipt } from './push-intake.ts';
 import type { PushRefusal } from './push-refusal.ts';
 
 /** The rest are counted: who sends a thousand broken lines learns no more from the last of them. */
 const mostNamed = 100;
+
+/** Lines that are taken beside those that every controller takes. */
+export const takesHeader = 'nanoseg-takes';
 
 /** One answer, before it is sent. */
 export interface PushAnswer {
@@ -15,7 +19,8 @@ export interface PushAnswer {
 export function flowsAnswer({ accepted, rejected, repeated }: PushReceipt): PushAnswer {
   const named = rejected.slice(0, mostNamed);
   const more = rejected.length > named.length ? { moreRejected: rejected.length - named.length } : {};
-  return json(200, { accepted, rejected: named, ...more, ...(repeated ? { repeated } : {}) });
+  const answer = json(200, { accepted, rejected: named, ...more, ...(repeated ? { repeated } : {}) });
+  return { ...answer, headers: { ...answer.headers, [takesHeader]: aliveVersion } };
 }
 
 export function refusalAnswer({ status, code, message, retryAfterS }: PushRefusal): PushAnswer {

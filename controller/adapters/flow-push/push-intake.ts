@@ -5,7 +5,7 @@ import type { PushLimits } from './push-limits.ts';
 import { PushRefusal } from './push-refusal.ts';
 
 /** What a body turned out to hold. */
-export type PushedBatch = Pick<FlowBatch, 'flows' | 'losses' | 'rejected' | 'records' | 'skipped'>;
+export type PushedBatch = Pick<FlowBatch, 'flows' | 'losses' | 'observed' | 'rejected' | 'records' | 'skipped'>;
 
 /** Who a batch is from. */
 export interface PushedBy {

@@ -1,4 +1,4 @@
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 
 /** What one who pushes is believed. */
 export interface PushTerms {
@@ -49,6 +49,22 @@ export function judgeLoss(loss: FlowLoss, { node, pushedBy, nowMs, clockAheadMs 
   const isWrong = clockAheadMs !== undefined && Math.abs(clockAheadMs) > clockToleranceMs;
   const timeMs = isWrong ? loss.timeMs - clockAheadMs : Math.min(loss.timeMs, nowMs);
   return { ...loss, timeMs, node: node ?? loss.node };
+}
+
+/** An observed time as it is taken, or why it is not: a clock that is wrong would fill a hole that was there. */
+export function judgeObserved(
+  time: ObservedTime,
+  { node, pushedBy, nowMs, clockAheadMs }: PushTerms,
+): ObservedTime | string {
+  if (node !== undefined && time.node !== node) {
+    return `node: ${pushedBy} speaks for node ${JSON.stringify(node)} only, got ${JSON.stringify(time.node)}`;
+  }
+  const aheadMs = time.toMs - nowMs;
+  const isWrong = clockAheadMs !== undefined && Math.abs(clockAheadMs) > clockToleranceMs;
+  if (isWrong || aheadMs > clockToleranceMs) {
+    return `time: ${inWords(isWrong ? clockAheadMs : aheadMs)} of the controller's clock: set one of the clocks right (NTP)`;
+  }
+  return time;
 }
 
 /** What nodes saw and we cannot use: it is missing from what is known of them, and of no other node. */

@@ -1,4 +1,4 @@
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { RejectedRecord } from '../../ports.ts';
 import { defaultFlowLimits } from '../flow-file/flow-limits.ts';
 import type { LineOutcome } from '../flow-file/line-outcome.ts';
@@ -6,7 +6,7 @@ import { nanosegLines } from '../flow-file/nanoseg-line.ts';
 import { type TextBlock, textBlocks } from '../flow-file/text-blocks.ts';
 import type { PushedBatch } from './push-intake.ts';
 import { PushRefusal } from './push-refusal.ts';
-import { judgeFlow, judgeLoss, MissedFlows, type PushTerms } from './push-terms.ts';
+import { judgeFlow, judgeLoss, judgeObserved, MissedFlows, type PushTerms } from './push-terms.ts';
 
 /** Reads lines of nanoseg's own format. Throws PushRefusal when they are too many, or none of them can be read. */
 export async function readPushedLines(
@@ -25,6 +25,7 @@ class PushedLines {
   readonly #read = nanosegLines(defaultFlowLimits);
   readonly #flows: Flow[] = [];
   readonly #losses: FlowLoss[] = [];
+  readonly #observed: ObservedTime[] = [];
   readonly #rejected: RejectedRecord[] = [];
   readonly #missed = new MissedFlows();
   #line = 0;
@@ -60,6 +61,7 @@ class PushedLines {
     return {
       flows: this.#flows,
       losses: [...this.#losses, ...this.#missed.losses(this.#terms)],
+      observed: this.#observed,
       rejected: this.#rejected,
       records: this.#records,
       skipped: 0,
@@ -86,6 +88,10 @@ class PushedLines {
         this.#readable++;
         for (const loss of outcome.losses) this.#takeLoss(loss);
         break;
+      case 'observed':
+        this.#readable++;
+        this.#takeObserved(outcome.observed);
+        break;
       case 'rejected':
         this.#reject(outcome.reason);
         break;
@@ -110,6 +116,12 @@ class PushedLines {
     const judged = judgeLoss(loss, this.#terms);
     if (typeof judged === 'string') this.#reject(judged);
     else this.#losses.push(judged);
+  }
+
+  #takeObserved(time: ObservedTime): void {
+    const judged = judgeObserved(time, this.#terms);
+    if (typeof judged === 'string') this.#reject(judged);
+    else this.#observed.push(judged);
   }
 
   #reject(reason: string): void {

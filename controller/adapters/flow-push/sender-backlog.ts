@@ -2,8 +2,10 @@
 export interface WaitingBatch {
   /** 1, 2, 3, … since the process began. */
   readonly sequence: number;
-  /** Compressed lines. */
-  readonly body: Uint8Array;
+  /** Compressed lines; undefined: nothing happened. */
+  readonly body: Uint8Array | undefined;
+  /** That the node was observed, as compressed lines, for who takes them. */
+  readonly alive: Uint8Array | undefined;
   /** Flows that it tells of, and events that it says are lost. */
   readonly events: number;
   /** Those of all batches before it. */
@@ -48,11 +50,11 @@ export class SenderBacklog {
     return this.#latest;
   }
 
-  add(body: Uint8Array, events: number): void {
+  add(batch: Pick<WaitingBatch, 'body' | 'alive' | 'events'>): void {
     const { sequence, events: eventsBefore } = this.#latest;
-    this.#batches.push({ sequence: sequence + 1, body, events, eventsBefore });
-    this.#latest = { sequence: sequence + 1, events: eventsBefore + events };
-    this.#bytes += body.length;
+    this.#batches.push({ ...batch, sequence: sequence + 1, eventsBefore });
+    this.#latest = { sequence: sequence + 1, events: eventsBefore + batch.events };
+    this.#bytes += bytesOf(batch);
     while (this.#bytes > this.#mostBytes && this.#batches.length > 1) {
       this.#dropFirst();
       this.#dropped++;
@@ -73,6 +75,11 @@ export class SenderBacklog {
   }
 
   #dropFirst(): void {
-    this.#bytes -= this.#batches.shift()?.body.length ?? 0;
+    const first = this.#batches.shift();
+    if (first !== undefined) this.#bytes -= bytesOf(first);
   }
+}
+
+function bytesOf({ body, alive }: Pick<WaitingBatch, 'body' | 'alive'>): number {
+  return (body?.length ?? 0) + (alive?.length ?? 0);
 }

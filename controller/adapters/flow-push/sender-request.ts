@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { Agent as PlainAgent, type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { isIP } from 'node:net';
+import { aliveVersion } from '../flow-file/nanoseg-line.ts';
+import { takesHeader } from './push-answer.ts';
 import { deliveryPath, type SenderAddress } from './sender-address.ts';
 import { deliveryFailure } from './sender-failure.ts';
 
@@ -25,7 +27,8 @@ export interface Delivery {
 }
 
 export type DeliveryResult =
-  | { readonly kind: 'saved'; readonly rejected: number; readonly reason: string }
+  /** `takesObserved`: it knows what a line means that says that a node was observed. */
+  | { readonly kind: 'saved'; readonly rejected: number; readonly reason: string; readonly takesObserved: boolean }
   /** This batch will never be taken. */
   | { readonly kind: 'unusable'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string; readonly retryAfterMs: number | undefined };
@@ -142,7 +145,8 @@ function resultOf({ statusCode = 0, headers }: IncomingMessage, text: string): D
       const more = typeof answer['moreRejected'] === 'number' ? answer['moreRejected'] : 0;
       const [first] = rejected;
       const reason = typeof first === 'object' && first !== null && 'reason' in first ? String(first.reason) : '';
-      return { kind: 'saved', rejected: rejected.length + more, reason };
+      const takesObserved = headers[takesHeader] === aliveVersion;
+      return { kind: 'saved', rejected: rejected.length + more, reason, takesObserved };
     }
     case 400:
     case 413:

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../ports.ts';
 import { backoffMs } from '../../reconcile/backoff.ts';
 import type { BacklogPosition, SenderBacklog, WaitingBatch } from './sender-backlog.ts';
@@ -25,6 +26,8 @@ export class SenderTarget {
   readonly #options: SenderTargetOptions;
   #position: BacklogPosition;
   #failure: string | undefined;
+  /** Its latest answer said that it takes lines which say that a node was observed. */
+  #takesObserved = false;
   #delivered = 0;
   #wake = Promise.withResolvers<void>();
   #urgent = Promise.withResolvers<void>();
@@ -86,15 +89,15 @@ export class SenderTarget {
 
   /** The same bytes under the same number until they are taken: then a repetition is nothing new to the other side. */
   async #deliver(batch: WaitingBatch, signal: AbortSignal): Promise<void> {
-    const { requests, producer, clock, lossBody } = this.#options;
-    const missing = batch.eventsBefore - this.#position.events;
-    const body = missing > 0 ? Buffer.concat([lossBody(missing), batch.body]) : batch.body;
+    const { requests, producer, clock } = this.#options;
+    const body = this.#bodyFor(batch);
     for (let failures = 0; !signal.aborted; failures++) {
       const delivery = { body, producer, sequence: batch.sequence, nowMs: clock.now() };
       const result = await requests.post(delivery, signal);
       this.#failure = result.kind === 'saved' ? undefined : result.message;
       if (result.kind !== 'failed') {
         const { sequence } = batch;
+        this.#takesObserved = result.kind === 'saved' && result.takesObserved;
         // what is not taken is missing from the next one
         const events = result.kind === 'saved' ? batch.eventsBefore + batch.events : this.#position.events;
         this.#position = { sequence, events };
@@ -105,6 +108,18 @@ export class SenderTarget {
       this.#options.onChange(result);
       await this.#pause(result.retryAfterMs, failures, signal);
     }
+  }
+
+  /** What it is sent of a batch, as members of one gzip. */
+  #bodyFor({ body, alive, eventsBefore }: WaitingBatch): Uint8Array {
+    const missing = eventsBefore - this.#position.events;
+    const parts = [
+      ...(missing > 0 ? [this.#options.lossBody(missing)] : []),
+      ...(body === undefined ? [] : [body]),
+      ...(this.#takesObserved && alive !== undefined ? [alive] : []),
+    ];
+    // every controller takes a batch of nothing, and newer ones answer what else they take
+    return parts.length === 0 ? gzipSync('') : Buffer.concat(parts);
   }
 
   async #pause(askedMs: number | undefined, failures: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import { fnv1a } from '../../model/object-name.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Clock } from '../../ports.ts';
@@ -21,11 +21,9 @@ export interface FlowAppenderOptions {
 }
 
 /** What a producer reports at once. A number is never given to another batch; numbers of a producer grow. */
-export interface AppendedBatch {
+export interface AppendedBatch extends ShardPart {
   readonly producer: string;
   readonly number: number;
-  readonly flows: readonly Flow[];
-  readonly losses: readonly FlowLoss[];
 }
 
 export interface AppenderHealth {
@@ -78,9 +76,9 @@ export class FlowAppender {
    * Resolves when every shard has its part, and waits while one cannot take it. Batches of one producer come one after the
    * other. Rejects with the reason of `signal`, and with RedisStoreError for what a person has to repair.
    */
-  async append({ producer, number, flows, losses }: AppendedBatch, signal: AbortSignal): Promise<void> {
+  async append({ producer, number, ...batch }: AppendedBatch, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const parts = divided(flows, losses, this.#shards.count);
+    const parts = divided(batch, this.#shards.count);
     this.#waiting++;
     try {
       await Promise.all(
@@ -89,18 +87,18 @@ export class FlowAppender {
           return tail.append({ producer, number, text: encodeEntry(part) }, signal);
         }),
       );
-      this.#appendedFlows += flows.length;
+      this.#appendedFlows += batch.flows.length;
     } finally {
       this.#waiting--;
     }
   }
 }
 
-function divided(flows: readonly Flow[], losses: readonly FlowLoss[], count: number): ReadonlyMap<number, ShardPart> {
-  const parts = new Map<number, { flows: Flow[]; losses: FlowLoss[] }>();
+function divided({ flows, losses, observed = [] }: ShardPart, count: number): ReadonlyMap<number, ShardPart> {
+  const parts = new Map<number, { flows: Flow[]; losses: FlowLoss[]; observed: ObservedTime[] }>();
   const partOf = (shard: number) => {
     let part = parts.get(shard);
-    if (part === undefined) parts.set(shard, (part = { flows: [], losses: [] }));
+    if (part === undefined) parts.set(shard, (part = { flows: [], losses: [], observed: [] }));
     return part;
   };
   for (const flow of flows) partOf(shardOf(flow, count)).flows.push(flow);
@@ -109,5 +107,6 @@ function divided(flows: readonly Flow[], losses: readonly FlowLoss[], count: num
     if (loss.kind === 'started') for (let shard = 0; shard < count; shard++) partOf(shard).losses.push(loss);
     else partOf(fnv1a(loss.node) % count).losses.push(loss);
   }
+  for (const time of observed) partOf(fnv1a(time.node) % count).observed.push(time);
   return parts;
 }

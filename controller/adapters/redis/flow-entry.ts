@@ -1,9 +1,17 @@
-import { type Flow, type FlowLoss, type FlowPeer, flowSourceKinds, type FlowVerdict } from '../../model/flow.ts';
+import {
+  type Flow,
+  type FlowLoss,
+  type FlowPeer,
+  flowSourceKinds,
+  type FlowVerdict,
+  type ObservedTime,
+} from '../../model/flow.ts';
 
 /** What one shard gets of a batch. */
 export interface ShardPart {
   readonly flows: readonly Flow[];
   readonly losses: readonly FlowLoss[];
+  readonly observed?: readonly ObservedTime[];
 }
 
 /** As they stand in an entry, by position: only append. */
@@ -31,10 +39,12 @@ type Entry = readonly [
   /** Of flows that have some, by position. */
   rare: readonly (readonly [position: number, parts: Partial<RareParts>])[],
   losses: readonly (Omit<FlowLoss, 'events'> & { readonly events?: number })[],
+  /** Where there are some; an older version does not look at them. */
+  observed?: readonly ObservedTime[],
 ];
 
 /** JSON with everything that many flows share told once: most of what a worker does is to read it. */
-export function encodeEntry({ flows, losses }: ShardPart): string {
+export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string {
   const peers = new Texts();
   const nodes = new Texts();
   const firstMs = flows[0]?.timeMs ?? 0;
@@ -64,7 +74,8 @@ export function encodeEntry({ flows, losses }: ShardPart): string {
     if (addressed === undefined && translatedClient === undefined && serverNode === undefined) continue;
     rare.push([i, { addressed, ...(translatedClient && { translatedClient }), ...(serverNode && { serverNode }) }]);
   }
-  const rest = `${rare.length === 0 ? '[]' : JSON.stringify(rare)},${losses.length === 0 ? '[]' : JSON.stringify(losses)}`;
+  const told = `${rare.length === 0 ? '[]' : JSON.stringify(rare)},${losses.length === 0 ? '[]' : JSON.stringify(losses)}`;
+  const rest = observed.length === 0 ? told : `${told},${JSON.stringify(observed)}`;
   return `[[${peers.all.map(peerJson).join(',')}],${JSON.stringify(nodes.all)},${firstMs},${JSON.stringify(numbers)},${rest}]`;
 }
 
@@ -73,13 +84,17 @@ export function encodeEntry({ flows, losses }: ShardPart): string {
  * who reads many entries keeps it.
  */
 export function decodeEntry(text: string, addresses: AddressPeers = new AddressPeers()): ShardPart {
-  const [stored, nodes, firstMs, numbers, rare, losses] = JSON.parse(text) as Entry;
+  const [stored, nodes, firstMs, numbers, rare, losses, observed] = JSON.parse(text) as Entry;
   const peers = stored.map((peer) => (typeof peer === 'string' ? addresses.of(peer) : wholePeer(peer)));
   const flows: Flow[] = [];
   for (let at = 0; at < numbers.length; at += flowNumbers) flows.push(flowAt(numbers, at, firstMs, peers, nodes));
   for (const [position, parts] of rare) flows[position] = { ...(flows[position] as Flow), ...parts };
   // JSON leaves out what is not defined
-  return { flows, losses: losses.map((loss): FlowLoss => ({ ...loss, events: loss.events })) };
+  return {
+    flows,
+    losses: losses.map((loss): FlowLoss => ({ ...loss, events: loss.events })),
+    ...(observed && { observed }),
+  };
 }
 
 function flowAt(

@@ -1,4 +1,4 @@
-import type { Flow, FlowLoss } from '../../model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord, SourcePosition, SourcePositions } from '../../ports.ts';
 import { AppliedNumbers } from './applied-numbers.ts';
 import { AddressPeers, decodeEntry, type ShardPart } from './flow-entry.ts';
@@ -117,6 +117,7 @@ export class ShardIntake implements FlowSource {
     const now = this.#clock.now();
     const flows: Flow[] = [];
     const losses: FlowLoss[] = [];
+    const observed: ObservedTime[] = [];
     const rejected: RejectedRecord[] = [];
     const producers = new Map<string, SourcePosition | undefined>();
     let skipped = 0;
@@ -134,13 +135,14 @@ export class ShardIntake implements FlowSource {
       producers.set(entry.producer, undefined);
       for (const flow of entry.part.flows) flows.push(flow);
       losses.push(...entry.part.losses);
+      observed.push(...(entry.part.observed ?? []));
     }
     for (const producer of producers.keys()) producers.set(producer, this.#applied.position(producer));
     for (const producer of this.#applied.forget(now)) producers.set(producer, undefined);
     this.#after = entries.at(-1)?.id ?? this.#after;
     this.#unsaved.push({ read: ++this.#reads, ids: entries.map(({ id }) => id) });
-    const records = flows.length + losses.length + rejected.length;
-    return { position: `${this.#reads}`, producers, flows, losses, rejected, records, skipped };
+    const records = flows.length + losses.length + observed.length + rejected.length;
+    return { position: `${this.#reads}`, producers, flows, losses, observed, rejected, records, skipped };
   }
 
   /** Undefined: of another version, or damaged. */

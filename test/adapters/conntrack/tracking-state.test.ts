@@ -48,6 +48,21 @@ test('with an eBPF datapath a node is blind when its packets go by and no connec
   t.deepEqual(verdict({ bypassingPackets: 1_500 }, host, before), { codes: [], blind: false });
 });
 
+test('a node is surely observed only while something is tracked and nothing passes beside that', (t) => {
+  const watched = (now: Partial<TrackingFacts>, seen = traffic) =>
+    judgeTracking({ ...fine, ...now }, { ...fine, bypassingPackets: 1_000 }, seen).watched;
+  const nothing = { all: 0, forwarded: 0 };
+  t.true(watched({}));
+  t.true(watched({}, nothing), 'quiet, and something stands in the table');
+  t.true(watched({ count: 0 }, traffic));
+  t.false(watched({ count: 0 }, nothing), 'perhaps nothing is tracked at all');
+  t.false(watched({ count: undefined }, nothing));
+  t.false(watched({ events: 0 }));
+  t.false(watched({ bypassingPackets: 1_001 }, nothing), 'a packet that nobody saw');
+  t.true(watched({ bypassingPackets: 1_001 }));
+  t.true(watched({ counting: 0, loose: 0 }));
+});
+
 test('settings that hide a part are named and do not make a node blind', (t) => {
   t.deepEqual(verdict({ counting: 0, loose: 0, count: 250_000, unseenBridges: ['cni0'] }), {
     codes: ['ConntrackBytesOff', 'ConntrackLooseOff', 'ConntrackFull', 'ConntrackBridgeUnseen'],

@@ -7,6 +7,7 @@ import { hubbleLines } from '../../../controller/adapters/flow-file/hubble-line.
 import { inspektorGadgetLines } from '../../../controller/adapters/flow-file/inspektor-gadget-line.ts';
 import type { LineOutcome, LineReader } from '../../../controller/adapters/flow-file/line-outcome.ts';
 import { nanosegLines } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
+import { mostObservedMs } from '../../../controller/model/flow.ts';
 import { hubbleLine } from './hubble-record.ts';
 import { flowFaults, lossFaults } from './strict-flow.ts';
 
@@ -109,6 +110,12 @@ function faultsOf(outcome: LineOutcome): string[] {
       return flowFaults(outcome.flow);
     case 'losses':
       return outcome.losses.flatMap(lossFaults);
+    case 'observed': {
+      const { node, fromMs, toMs } = outcome.observed;
+      return node !== '' && toMs >= fromMs && toMs - fromMs <= mostObservedMs
+        ? []
+        : ['no time in which a node was observed'];
+    }
     case 'several':
       return outcome.outcomes.flatMap(faultsOf);
     case 'rejected':
@@ -123,7 +130,7 @@ const fuzz = test.macro({
   exec(t, _name: string, reader: LineReader, lines: readonly string[], isJson: boolean) {
     const seed = Math.floor(Math.random() * 0x7fffffff);
     const random = randomFrom(seed);
-    const accepted = { flow: 0, losses: 0, several: 0, skipped: 0, rejected: 0 };
+    const accepted = { flow: 0, losses: 0, observed: 0, several: 0, skipped: 0, rejected: 0 };
     for (let i = 0; i < inputs; i++) {
       const line = mutated(lines, random);
       const where = `seed ${seed}, input ${i}: ${JSON.stringify(line)}`;
@@ -337,6 +344,7 @@ test(
       node: 'n1',
     },
     { nanoseg: 'loss/v1', time, kind: 'lost', events: 3, node: 'n1' },
+    { nanoseg: 'alive/v1', time, end: time, source: 'conntrack', node: 'n1' },
   ),
   true,
 );

@@ -1,8 +1,20 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { defaultFlowLimits } from '../../../controller/adapters/flow-file/flow-limits.ts';
-import { encodeFlow, encodeLoss, nanosegLines } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
-import { type Flow, type FlowLoss, type FlowPeer, flowSourceKinds } from '../../../controller/model/flow.ts';
+import {
+  encodeFlow,
+  encodeLoss,
+  encodeObserved,
+  nanosegLines,
+} from '../../../controller/adapters/flow-file/nanoseg-line.ts';
+import {
+  type Flow,
+  type FlowLoss,
+  type FlowPeer,
+  flowSourceKinds,
+  mostObservedMs,
+  type ObservedTime,
+} from '../../../controller/model/flow.ts';
 import { jsonLines, readText } from './read-text.ts';
 import { flowFaults } from './strict-flow.ts';
 
@@ -81,6 +93,64 @@ test('a loss that was written and read again is the same loss', (t) => {
   );
 });
 
+const observed: fc.Arbitrary<ObservedTime> = fc
+  .record({
+    source: fc.constantFrom(...flowSourceKinds),
+    node: name,
+    fromMs: fc.integer({ min: 0, max: Date.UTC(2199, 0, 1) }),
+    lastsMs: fc.nat(mostObservedMs),
+  })
+  .map(({ lastsMs, ...time }) => ({ ...time, toMs: time.fromMs + lastsMs }));
+
+test('that a node was observed is written and read again', (t) => {
+  const read = nanosegLines(defaultFlowLimits);
+  fc.assert(
+    fc.property(observed, (original) => {
+      const line = encodeObserved(original);
+      t.false(line.includes('\n'));
+      t.deepEqual(read(line, undefined), { kind: 'observed', observed: original });
+    }),
+  );
+});
+
+test('a file that only tells that nodes were observed is a file of this format', async (t) => {
+  const line = { nanoseg: 'alive/v1', time: '2026-07-31T10:41:00Z', end: '2026-07-31T10:42:00Z', node: 'n1' };
+  const read = await readText(jsonLines(line, { ...line, source: 'conntrack' }));
+  const fromMs = Date.UTC(2026, 6, 31, 10, 41);
+  const time = { node: 'n1', fromMs, toMs: fromMs + 60_000 };
+  t.deepEqual(read.observed, [
+    { ...time, source: 'nanoseg' },
+    { ...time, source: 'conntrack' },
+  ]);
+  t.deepEqual([read.flows, read.losses, read.rejected, read.records], [[], [], [], 2]);
+});
+
+test('nobody has observed a node for more than an hour at once, or no node at all', async (t) => {
+  const line = { nanoseg: 'alive/v1', time: '2026-07-31T10:41:00Z', end: '2026-07-31T11:41:00.001Z', node: 'n1' };
+  const { rejected } = await readText(
+    jsonLines(
+      { ...line, end: line.time },
+      line,
+      { ...line, end: '2026-07-31T10:40:59Z' },
+      { ...line, end: undefined },
+      { ...line, end: line.time, node: undefined },
+      { ...line, end: line.time, node: '' },
+      { ...line, end: line.time, events: 1 },
+    ),
+  );
+  t.deepEqual(
+    rejected.map(({ reason }) => reason),
+    [
+      'end lies more than an hour after time',
+      'end lies before time',
+      'end is missing',
+      'node is missing',
+      'node is missing',
+      '"events": no such field',
+    ],
+  );
+});
+
 const least = {
   nanoseg: 'flow/v1',
   time: '2026-07-31T10:41:02.5Z',
@@ -125,7 +195,7 @@ test('a misspelled or missing field rejects the line, because its absence would 
     [{ ...least, time: undefined }, 'time is missing'],
     [{ ...least, end: '2026-07-31T10:41:02Z' }, 'end lies before time'],
     [{ ...least, protocol: 6 }, 'protocol: expected a name such as "TCP" or "IP-4", got 6'],
-    [{ ...least, nanoseg: 'flow/v9' }, 'nanoseg: expected "flow/v1" or "loss/v1", got "flow/v9"'],
+    [{ ...least, nanoseg: 'flow/v9' }, 'nanoseg: expected "flow/v1", "loss/v1" or "alive/v1", got "flow/v9"'],
     [{ ...least, client: { workload: { name: 'cart' } } }, 'client.workload.kind is missing'],
     [{ ...least, answered: 'yes' }, 'answered: expected true or false, got "yes"'],
   ];

@@ -2,22 +2,24 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FlowFileOptions, openFlowFile } from '../../../controller/adapters/flow-file/open-flow-file.ts';
-import type { Flow, FlowLoss } from '../../../controller/model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../../controller/model/flow.ts';
 import type { FlowSource, RejectedRecord } from '../../../controller/ports.ts';
 
 export interface WholeFile {
   readonly flows: Flow[];
   readonly losses: FlowLoss[];
+  readonly observed: ObservedTime[];
   readonly rejected: RejectedRecord[];
   records: number;
   skipped: number;
 }
 
 export async function readAll(source: FlowSource, signal = new AbortController().signal): Promise<WholeFile> {
-  const whole: WholeFile = { flows: [], losses: [], rejected: [], records: 0, skipped: 0 };
+  const whole: WholeFile = { flows: [], losses: [], observed: [], rejected: [], records: 0, skipped: 0 };
   for await (const batch of source.batches(signal)) {
     whole.flows.push(...batch.flows);
     whole.losses.push(...batch.losses);
+    whole.observed.push(...(batch.observed ?? []));
     whole.rejected.push(...batch.rejected);
     whole.records += batch.records;
     whole.skipped += batch.skipped;

@@ -2,12 +2,16 @@ import test from 'ava';
 import fc from 'fast-check';
 import { decodeEntry, encodeEntry } from '../../../controller/adapters/redis/flow-entry.ts';
 import { shardOf } from '../../../controller/adapters/redis/shard-of-flow.ts';
+import type { ObservedTime } from '../../../controller/model/flow.ts';
 import { anyFlow, anyLoss, flow } from '../../support/flows.ts';
 
 test('what was put into an entry comes out of it', (t) => {
   fc.assert(
-    fc.property(fc.array(anyFlow), fc.array(anyLoss), (flows, losses) => {
+    fc.property(fc.array(anyFlow), fc.array(anyLoss), fc.array(fc.string({ minLength: 1 })), (flows, losses, nodes) => {
       t.deepEqual(decodeEntry(encodeEntry({ flows, losses })), { flows, losses });
+      if (nodes.length === 0) return;
+      const observed = nodes.map((node, i): ObservedTime => ({ source: 'conntrack', node, fromMs: i, toMs: 2 * i }));
+      t.deepEqual(decodeEntry(encodeEntry({ flows, losses, observed })), { flows, losses, observed });
     }),
   );
 });
