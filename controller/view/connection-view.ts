@@ -42,7 +42,7 @@ function evidenceWords({ evidence, destination, source }: Connection): string[] 
     ...(audited > 0 ? [`${counted(audited, 'time')} although a policy in audit mode would have dropped it`] : []),
     ...(denied > 0 ? [`denied ${counted(denied, 'time')}`] : []),
     ...(answered === 'no' ? ['never answered'] : []),
-    `seen in ${counted(incidences, 'interval')}${incidences > 1 ? ` of at least ${binMs / 60_000} min` : ''}`,
+    `seen in ${counted(incidences, 'interval')}${incidences > 1 ? ` of at least ${binMs < 60_000 ? `${binMs / 1000} s` : `${binMs / 60_000} min`}` : ''}`,
     ...(source.kind === 'workload' && clientReplicas > 0 ? [`from ${replicas(clientReplicas)}`] : []),
     ...(destination.kind === 'workload' && serverReplicas > 0 ? [`to ${replicas(serverReplicas)}`] : []),
     `told by ${sources.join(', ')}`,
