@@ -55,8 +55,8 @@ export class ControllerProcess {
       'controller',
       '--kubeconfig',
       kubeconfig,
-      '--data-dir',
-      dataDirectory,
+      // whoever shares the work keeps nothing of its own
+      ...(options.includes('--role') ? [] : ['--data-dir', dataDirectory]),
       ...(flows.length === 0 ? [] : ['--flows', ...flows]),
       ...(webhook === 'none' ? [] : ['--webhook-port', String(port), '--webhook-url', url]),
       ...options,
