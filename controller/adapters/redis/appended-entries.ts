@@ -10,17 +10,22 @@ interface Kept {
   /** How many entries of ours the stream had got with it. */
   readonly count: number;
   readonly id: string;
+  readonly appendedMs: number;
 }
 
+/** A server that dies has told its replica of everything by then, or it will not any more. */
+const replicatedMs = 10_000;
+
 /**
- * Entries of ours in one stream that nobody has applied yet, so that they can be appended again when the server has lost
- * them. Bounded: what does not fit is let go of, the oldest first.
+ * Entries of ours in one stream that wait there, or did until a moment ago, so that they can be appended again when the
+ * server has lost them: with what was applied lately, for the worker may be lost too. Bounded: what does not fit is let go of,
+ * the oldest first.
  */
 export class AppendedEntries {
   readonly #mostBytes: number;
   #kept: Kept[] = [];
   #bytes = 0;
-  /** The count of the latest that was let go of before it was applied. */
+  /** The count of the latest that was let go of because there was no room. */
   #gone = 0;
 
   constructor(mostBytes: number) {
@@ -31,8 +36,8 @@ export class AppendedEntries {
     return this.#kept.length;
   }
 
-  add(entry: OwnEntry, count: number, id: string): void {
-    this.#kept.push({ entry, count, id });
+  add(entry: OwnEntry, count: number, id: string, appendedMs: number): void {
+    this.#kept.push({ entry, count, id, appendedMs });
     this.#bytes += entry.text.length;
     let least = 0;
     while (this.#bytes > this.#mostBytes && least < this.#kept.length) {
@@ -44,11 +49,12 @@ export class AppendedEntries {
   }
 
   /** The stream has nothing before this id any more (undefined: nothing at all): all before it was applied. */
-  appliedBefore(id: string | undefined): void {
-    const end = id === undefined ? -1 : this.#kept.findIndex((kept) => !isBefore(kept.id, id));
-    const applied = this.#kept.splice(0, end < 0 ? this.#kept.length : end);
-    for (const { entry } of applied) this.#bytes -= entry.text.length;
-    if (this.#kept.length === 0) this.#gone = 0;
+  appliedBefore(id: string | undefined, nowMs: number): void {
+    const waits = (kept: Kept) => id !== undefined && !isBefore(kept.id, id);
+    const isNeeded = (kept: Kept) => kept.appendedMs > nowMs - replicatedMs || waits(kept);
+    const end = this.#kept.findIndex(isNeeded);
+    const done = this.#kept.splice(0, end < 0 ? this.#kept.length : end);
+    for (const { entry } of done) this.#bytes -= entry.text.length;
   }
 
   /** The stream has only the first `count` entries of ours: takes out all later ones, and how many are nowhere any more. */

@@ -1,15 +1,19 @@
 import type { SourcePosition, SourcePositions } from '../../ports.ts';
 
 interface Applied {
-  /** The highest number that was applied. */
-  highest: number;
-  /** Bit i: the number `highest - 1 - i` was applied too. */
-  before: number;
+  /** This number, and all below it, count as applied. */
+  floor: number;
+  /** Those above it that were applied, ascending. */
+  readonly above: number[];
   heardMs: number;
 }
 
-/** So many numbers below the highest are told apart; a producer has no more than one of them under way. */
-const windowed = 32;
+/**
+ * So many batches of a producer are told apart. They come in order, but for those that a server has lost and that another
+ * receiver than the producer's latest appends again.
+ */
+const toldApart = 64;
+const radix = 36;
 /** Whoever was not heard of for so long will not repeat a batch any more. */
 const rememberedMs = 7 * 24 * 3_600_000;
 const mostProducers = 100_000;
@@ -34,22 +38,14 @@ export class AppliedNumbers {
 
   /** Whether it is new, and is to be applied now. What is older than can be told counts as applied. */
   take(producer: string, number: number, nowMs: number): boolean {
-    const known = this.#known.get(producer);
-    if (known === undefined) {
-      this.#known.set(producer, { highest: number, before: 0, heardMs: nowMs });
-      return true;
-    }
-    const ahead = number - known.highest;
-    if (ahead === 0 || ahead < -windowed) return false;
-    if (ahead < 0) {
-      const bit = 1 << (-ahead - 1);
-      if ((known.before & bit) !== 0) return false;
-      known.before |= bit;
-    } else {
-      // the former highest is the bit that comes in
-      known.before = ahead > windowed ? 0 : shifted(known.before, ahead) | (1 << (ahead - 1));
-      known.highest = number;
-    }
+    const known = this.#known.get(producer) ?? { floor: 0, above: [], heardMs: nowMs };
+    const { above } = known;
+    if (number <= known.floor) return false;
+    let at = above.length;
+    while (at > 0 && (above[at - 1] as number) > number) at--;
+    if (above[at - 1] === number) return false;
+    above.splice(at, 0, number);
+    if (above.length > toldApart) known.floor = above.shift() as number;
     known.heardMs = nowMs;
     this.#known.delete(producer);
     this.#known.set(producer, known);
@@ -59,7 +55,10 @@ export class AppliedNumbers {
   /** As the store keeps it. */
   position(producer: string): SourcePosition | undefined {
     const known = this.#known.get(producer);
-    return known && `${known.highest} ${(known.before >>> 0).toString(16)} ${known.heardMs}`;
+    if (known === undefined) return undefined;
+    const { floor, above, heardMs } = known;
+    const steps = above.map((number, i) => (number - (above[i - 1] ?? floor)).toString(radix));
+    return `${heardMs} ${floor} ${steps.join('.')}`;
   }
 
   /** Takes those out that need not be kept, and names them. */
@@ -74,13 +73,12 @@ export class AppliedNumbers {
   }
 }
 
-/** A shift by all 32 bits leaves nothing; JavaScript's own would leave everything. */
-function shifted(bits: number, by: number): number {
-  return by >= windowed ? 0 : bits << by;
-}
-
+/** Time, floor, and the steps from each number to the next. */
 function parsePosition(position: SourcePosition | undefined): Applied | undefined {
-  const [, highest, before, heardMs] = /^(\d+) ([0-9a-f]{1,8}) (\d+)$/.exec(position ?? '') ?? [];
-  if (highest === undefined || before === undefined) return undefined;
-  return { highest: Number(highest), before: Number.parseInt(before, 16) | 0, heardMs: Number(heardMs) };
+  const [, heardMs, floor, steps] = /^(\d+) (\d+) ([0-9a-z]+(?:\.[0-9a-z]+)*)$/.exec(position ?? '') ?? [];
+  if (steps === undefined) return undefined;
+  const above: number[] = [];
+  let number = Number(floor);
+  for (const step of steps.split('.')) above.push((number += Number.parseInt(step, radix)));
+  return { floor: Number(floor), above, heardMs: Number(heardMs) };
 }

@@ -31,6 +31,8 @@ export interface AppenderHealth {
   readonly failure: Problem | undefined;
   readonly appendedFlows: number;
   readonly waitingBatches: number;
+  /** Entries that a server lost and that were appended again. */
+  readonly repeatedEntries: number;
   /** Entries that a server lost and nobody has any more; each loss is told in the evidence too. */
   readonly lostEntries: number;
 }
@@ -63,6 +65,7 @@ export class FlowAppender {
       failure: this.#tails.map(({ failure }) => failure).find((failure) => failure !== undefined),
       appendedFlows: this.#appendedFlows,
       waitingBatches: this.#waiting,
+      repeatedEntries: this.#tails.reduce((sum, { repeatedEntries }) => sum + repeatedEntries, 0),
       lostEntries: this.#tails.reduce((sum, { lostEntries }) => sum + lostEntries, 0),
     };
   }

@@ -224,7 +224,7 @@ export class RedisConnectionStore implements ConnectionStore {
   /** Always rejects: who saves has to know that this save, and those before it, are not there. */
   async #beginAnew(why: string): Promise<never> {
     this.#lost = why;
-    await this.#writer.claimAgain();
+    await this.#writer.claimAfterLoss();
     this.#numbers = new EndpointNumbers(this.#link, this.#keys.endpoints, this.#writer.endpoints);
     await this.#readSettings();
     this.#orphans = [];

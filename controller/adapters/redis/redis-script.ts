@@ -34,7 +34,8 @@ return 1
 /**
  * Takes the right to write. KEYS: layout, meta, writer. ARGV: the layout that is made, our token, who we are, for how long,
  * the id of a store that has to be made, the other layouts that we can read. Answers with `layout` and another one, `held`,
- * by whom and for how long still, or `claimed`, id, claim, revision, the highest number of an endpoint, the layout.
+ * by whom and for how long still, or `claimed`, id, claim, revision, the highest number of an endpoint, the layout, the token
+ * of the writer before.
  */
 export const claimScript = script(`
 local layout = redis.call('GET', KEYS[1])
@@ -51,11 +52,12 @@ if not id then
   id = ARGV[5]
   redis.call('HSET', KEYS[2], 'id', id, 'claim', 0, 'revision', 0, 'fields', 0, 'endpoints', 0)
 end
+local former = redis.call('HGET', KEYS[2], 'writer') or ''
 redis.call('HSET', KEYS[2], 'writer', ARGV[2], 'who', ARGV[3])
 local claim = redis.call('HINCRBY', KEYS[2], 'claim', 1)
 redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[4])
 local known = redis.call('HMGET', KEYS[2], 'revision', 'endpoints')
-return {'claimed', id, claim, tonumber(known[1]), tonumber(known[2]), layout or ARGV[1]}
+return {'claimed', id, claim, tonumber(known[1]), tonumber(known[2]), layout or ARGV[1], former}
 `);
 
 /** Keeps the right to write while nothing is written. KEYS: meta, writer. ARGV: our token, for how long. */

@@ -56,12 +56,14 @@ export class ShardTail {
   readonly #options: ShardTailOptions;
   readonly #keys: readonly [string, string];
   #queue: Waiting[] = [];
-  #sending: Promise<void> | undefined;
+  #isSending = false;
   /** Entries of ours that the stream has got. */
   #own = 0;
   #losses = 0;
   #ended = false;
   failure: Problem | undefined;
+  /** A server lost them, and they were appended again. */
+  repeatedEntries = 0;
   /** Nobody has them any more. */
   lostEntries = 0;
 
@@ -81,7 +83,7 @@ export class ShardTail {
     };
     signal.addEventListener('abort', abort, { once: true });
     this.#queue.push(waiting);
-    this.#sending ??= this.#send().finally(() => (this.#sending = undefined));
+    if (!this.#isSending) void this.#send();
     return promise.finally(() => signal.removeEventListener('abort', abort));
   }
 
@@ -90,13 +92,14 @@ export class ShardTail {
     signal.addEventListener('abort', () => (this.#ended = true), { once: true });
     while (!signal.aborted) {
       await this.#options.clock.sleep(lookMs, signal).catch(() => undefined);
-      if (signal.aborted || this.#sending !== undefined || this.#options.entries.size === 0) continue;
-      this.#sending = this.#look().finally(() => (this.#sending = undefined));
-      await this.#sending;
+      if (signal.aborted || this.#isSending || this.#options.entries.size === 0) continue;
+      await this.#look();
     }
   }
 
+  /** Whether what waits is still there; what is not is sent again. */
   async #look(): Promise<void> {
+    this.#isSending = true;
     try {
       await this.#step([]);
       this.failure = undefined;
@@ -107,6 +110,7 @@ export class ShardTail {
   }
 
   async #send(): Promise<void> {
+    this.#isSending = true;
     for (let failures = 0; this.#queue.length > 0 && !this.#ended; ) {
       const next = this.#next();
       try {
@@ -121,6 +125,7 @@ export class ShardTail {
         else this.#settle(next, error as Error);
       }
     }
+    this.#isSending = false;
   }
 
   #next(): readonly Waiting[] {
@@ -140,7 +145,7 @@ export class ShardTail {
 
   /** `back`: the server is at an earlier moment, and what it has lost stands first in the queue now. */
   async #step(entries: readonly OwnEntry[]): Promise<'appended' | 'full' | 'back'> {
-    const { link, mostWaiting, entries: kept } = this.#options;
+    const { link, mostWaiting, clock, entries: kept } = this.#options;
     const triples = entries.flatMap(({ producer, number, text }) => [JSON.stringify(producer), number, text]);
     const answer = await link.run(appendScript, this.#keys, [this.#own, mostWaiting, numberKeptMs, ...triples]);
     const [outcome, own, first, ids = []] = answer as ['appended' | 'full' | 'back', number, string?, string[]?];
@@ -149,14 +154,16 @@ export class ShardTail {
     // what an earlier try has brought there, and nobody heard of, comes before
     const before = own - ids.length;
     this.#own = own;
-    entries.forEach((entry, i) => kept.add(entry, before + i + 1, ids[i] as string));
-    kept.appliedBefore(first === '' ? undefined : first);
+    const now = clock.now();
+    entries.forEach((entry, i) => kept.add(entry, before + i + 1, ids[i] as string, now));
+    kept.appliedBefore(first === '' ? undefined : first, now);
     return outcome;
   }
 
   /** The stream has got only `own` of our entries. */
   #takeBack(own: number): void {
     const { entries, gone } = this.#options.entries.takeAfter(own);
+    this.repeatedEntries += entries.length;
     this.lostEntries += gone;
     this.#own = own;
     const lost = gone === 0 ? entries : [this.#loss(), ...entries];

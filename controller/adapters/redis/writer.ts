@@ -34,6 +34,9 @@ export class Writer {
   /** Of the last save of ours; the server's when we claimed. */
   revision = 0;
   #endpoints = 0;
+  /** Who wrote right before us when we claimed first, and as the server said at the latest claim. */
+  #former = '';
+  #found = '';
 
   private constructor(options: WriterOptions) {
     this.#options = options;
@@ -47,6 +50,7 @@ export class Writer {
     const writer = new Writer(options);
     try {
       await writer.claimAgain();
+      writer.#former = writer.#found;
       return writer;
     } catch (error) {
       clearInterval(writer.#timer);
@@ -59,6 +63,7 @@ export class Writer {
     const writer = new Writer(options);
     try {
       await writer.claimAgain(0);
+      writer.#former = writer.#found;
       return writer;
     } catch (error) {
       clearInterval(writer.#timer);
@@ -107,6 +112,19 @@ export class Writer {
     }
   }
 
+  /**
+   * After the server has lost what we saved. Rejects with EvidenceInUse where somebody else has written since: what is there
+   * then is not an earlier state of ours, and must not be replaced by it.
+   */
+  async claimAfterLoss(): Promise<void> {
+    const before = this.#former;
+    await this.claimAgain();
+    if (['', this.token, before].includes(this.#found)) return;
+    await this.release();
+    const message = `the server lost what was saved as ${this.#options.name}, and another writer has gone on since`;
+    throw this.#problem('EvidenceInUse', message);
+  }
+
   async release(): Promise<void> {
     clearInterval(this.#timer);
     try {
@@ -128,17 +146,19 @@ export class Writer {
     const [made = '', ...older] = readableLayouts(this.#layouts);
     const args = [made, token, who, leaseMs, randomUUID(), ...older];
     const answer = await link.run(claimScript, [layout, meta, writer], args);
-    const [outcome, first, claim, revision, endpoints, found] = answer as [
+    const [outcome, first, claim, revision, endpoints, found, former] = answer as [
       string,
       string,
       number,
       number,
       number,
+      string,
       string,
     ];
     if (outcome === 'held') return { heldBy: first };
     if (outcome === 'layout') throw this.#unknownLayout(first);
     [this.#id, this.#claim, this.revision, this.#endpoints] = [first, claim, revision, endpoints];
+    this.#found = former;
     return { found };
   }
 
