@@ -83,7 +83,7 @@ sharedTest('in a cluster some count what is pushed and others decide, and any of
   const leads = async (one: ControllerProcess) => (await one.log()).some(({ msg }) => msg === 'leading');
   const led = await Promise.all(deciding.map(leads));
   const leader = led.indexOf(true);
-  t.deepEqual([...led].sort(), [false, true]);
+  t.is(led.filter((one) => one).length, 1);
   await counting[0]?.kill();
   await deciding[leader]?.kill();
   await push('shop/web > shop/cart 9090');
