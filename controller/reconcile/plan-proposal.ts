@@ -1,6 +1,5 @@
 import { counted } from '../model/counted.ts';
 import {
-  type GivenApproval,
   keptRevisions,
   type Operation,
   type PolicyProposal,
@@ -8,10 +7,13 @@ import {
   type ProposalStatus,
   type Revision,
 } from '../model/policy-proposal.ts';
-import type { AuditAction, AuditRecord } from '../ports.ts';
-import { conditionsOf, type Finding } from './conditions.ts';
+import type { AuditRecord } from '../ports.ts';
+import { conditionsOf } from './conditions.ts';
 import { liveOf, mergedDeviations } from './live-findings.ts';
 import type { ProposalFacts } from './proposal-facts.ts';
+import { findingsOf } from './proposal-findings.ts';
+import { approvedRecords, noticed, recordOf } from './proposal-records.ts';
+import { because, inForceWords, named, operationWords } from './plan-words.ts';
 
 /** What is to be done about one proposal now. Doing it twice changes nothing the second time. */
 export interface ProposalPlan {
@@ -74,7 +76,7 @@ export function planProposal(facts: ProposalFacts): ProposalPlan {
     decided: verdict.decided ?? [],
     repair,
     status: statusOf(facts, verdict, repair !== undefined),
-    records: [...verdict.records, ...noticed(facts, verdict, repair)],
+    records: [...verdict.records, ...noticed(facts, verdict.enforced, repair)],
     againMs:
       verdict.state === 'Enforced' && facts.guard.kind === 'watching'
         ? Math.min(facts.guard.againMs, guardPaceMs)
@@ -331,66 +333,6 @@ function lastRevisionOf(
   return last === 0 ? {} : { lastRevision: last };
 }
 
-function findingsOf(facts: ProposalFacts, { state, message, enforced }: Verdict, drifted: boolean): Finding[] {
-  const { standing, inForce, watched, judgement, allowedUntil } = facts;
-  const when = (type: Finding['type'], holds: boolean, yes: [string, string], no: [string, string]): Finding => {
-    const [reason, words] = holds ? yes : no;
-    return { type, status: holds ? 'True' : 'False', reason, message: words };
-  };
-  const failed = standing.proof.checks.find(({ passed }) => !passed);
-  const approved = judgement.kind === 'approved' || judgement.kind === 'approved-by-rule' || state === 'Enforced';
-  const passed = watched?.passed.count ?? 0;
-  const attempted = watched?.denied.count ?? 0;
-  return [
-    when(
-      'Proved',
-      standing.proof.valid,
-      ['AllChecksPassed', 'every check of the proof passed'],
-      ['CheckFailed', failed?.message ?? 'not proved'],
-    ),
-    when(
-      'Ready',
-      standing.readiness.state === 'ready',
-      ['EnoughSeen', 'enough was seen'],
-      ['StillLearning', standing.readiness.missing[0]?.message ?? 'not enough was seen'],
-    ),
-    when('Approved', approved, ['DigestApproved', message], ['NotApproved', message]),
-    when(
-      'Enforced',
-      enforced !== undefined,
-      ['InForce', enforced ? inForceWords(enforced) : ''],
-      ['NothingInForce', message],
-    ),
-    when(
-      'Drifted',
-      drifted,
-      ['PolicyDiffers', inForce.drift?.message ?? ''],
-      ['AsApproved', 'the stored policies are those that were approved'],
-    ),
-    when(
-      'NotEnforced',
-      passed > 0,
-      ['DeniedTrafficPassed', `${counted(passed, 'connection')} passed that the policies in force deny`],
-      ['NoneSeen', 'no traffic was seen that should have been denied'],
-    ),
-    when(
-      'Deviating',
-      attempted > 0,
-      [
-        'OutsideBaseline',
-        `${counted(attempted, 'connection')} outside of the baseline ${attempted === 1 ? 'was' : 'were'} denied`,
-      ],
-      ['NoneSeen', 'no connection outside of the baseline was seen'],
-    ),
-    when(
-      'LearningAllowance',
-      allowedUntil !== undefined,
-      ['OpenForAWhile', `its workload is new in a closed namespace and may talk freely until ${allowedUntil}`],
-      ['None', 'nothing is allowed but what policies say'],
-    ),
-  ];
-}
-
 function approvalsOf({ judgement, profile }: ProposalFacts): ProposalStatus['approvals'] {
   const { required } = profile.approvals;
   const ignored = judgement.ignored.map(({ approval, because: why }) => ({ approval, because: why }));
@@ -398,91 +340,6 @@ function approvalsOf({ judgement, profile }: ProposalFacts): ProposalStatus['app
   return judgement.kind === 'approved-by-rule'
     ? { required, given: [], ignored, autoRule: judgement.words }
     : { required, given, ignored };
-}
-
-/** What happened by itself since the last look: edits, drift, deviations. */
-function noticed(facts: ProposalFacts, { enforced }: Verdict, repair: Revision | undefined): AuditRecord[] {
-  const { proposal, standing, inForce, watched } = facts;
-  const former = proposal.status;
-  const records: AuditRecord[] = [];
-  if (standing.author === 'edited' && former?.digest !== standing.digest) {
-    // the API server records programs and not people as the owners of fields
-    records.push(recordOf(facts, 'Edited', 'a person', 'the policies of the proposal were edited, and proved anew'));
-  }
-  if (inForce.drift !== undefined && former?.drift === undefined) {
-    records.push(recordOf(facts, 'DriftFound', 'nanoseg', inForce.drift.message, { digest: enforced?.digest }));
-  }
-  if (repair !== undefined) {
-    records.push(
-      recordOf(facts, 'DriftRepaired', 'nanoseg', `revision ${repair.revision} was written again`, {
-        digest: repair.digest,
-      }),
-    );
-  }
-  if (enforced !== undefined && watched !== undefined) {
-    const known = new Set((former?.deviations ?? []).map(({ connection }) => connection));
-    for (const [kind, found] of [
-      ['Deviation', watched.denied],
-      ['NotEnforced', watched.passed],
-    ] as const) {
-      for (const { connection, message } of found.samples) {
-        if (!known.has(connection))
-          records.push(recordOf(facts, kind, 'nanoseg', message, { digest: enforced.digest }));
-      }
-    }
-  }
-  return records;
-}
-
-/** With the time of the decision, so that they are the same however often the plan has to be made. */
-function approvedRecords(facts: ProposalFacts): AuditRecord[] {
-  const { judgement, proposal, standing } = facts;
-  const { status } = proposal;
-  if (status?.digest === standing.digest && (status.state === 'Approved' || status.applying !== undefined)) return [];
-  if (judgement.kind === 'approved') {
-    return judgement.by.map((given) => {
-      const checked = given.identity === 'Claimed' ? ', by a claim that nobody checked' : '';
-      const message = `${given.approval} approves it${checked}`;
-      return recordOf(facts, 'Approved', named(given), message, { timeMs: Date.parse(given.time) });
-    });
-  }
-  if (judgement.kind !== 'approved-by-rule') return [];
-  return [recordOf(facts, 'Approved', judgement.words, 'approved by a rule of the profile')];
-}
-
-function recordOf(
-  { nowMs, proposal: { metadata }, standing }: ProposalFacts,
-  action: AuditAction,
-  actor: string,
-  message: string,
-  { digest = standing.digest, timeMs = nowMs }: { readonly digest?: string | undefined; readonly timeMs?: number } = {},
-): AuditRecord {
-  const subject = { kind: 'PolicyProposal', namespace: metadata.namespace, name: metadata.name };
-  return { timeMs, actor, action, subject, digest, message };
-}
-
-function inForceWords({ revision, approvedBy }: Revision): string {
-  return `revision ${revision} is in force${approvedBy.length > 0 ? `, approved by ${approvedBy.join(', ')}` : ''}`;
-}
-
-function operationWords({ kind, target }: Operation): string {
-  switch (kind) {
-    case 'Apply':
-      return `revision ${target.revision} is being applied`;
-    case 'Restore':
-      return 'the former state is being restored';
-    case 'Retire':
-      return 'its policies are being taken away';
-  }
-}
-
-/** Whoever reads it sees where nobody checked who it was. */
-function named({ user, identity }: GivenApproval): string {
-  return identity === 'Claimed' ? `${user} (claimed)` : user;
-}
-
-function because(reason: string): string {
-  return reason === '' ? '' : `: ${reason}`;
 }
 
 function iso(ms: number): string {
