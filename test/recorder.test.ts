@@ -1,5 +1,8 @@
 import test from 'ava';
+import { defaultFlowLimits } from '../controller/adapters/flow-file/flow-limits.ts';
+import { nanosegLines } from '../controller/adapters/flow-file/nanoseg-line.ts';
 import { systemClock } from '../controller/adapters/system-clock.ts';
+import type { ObservedTime } from '../controller/model/flow.ts';
 import type { Clock, FlowBatch, FlowSource } from '../controller/ports.ts';
 import { Recorder, type Recording } from '../controller/recorder.ts';
 import { eventually } from './support/recording-sink.ts';
@@ -36,6 +39,31 @@ test('a recording that cannot be written ends, with all of its sources', async (
   const failing: Recording = { write: () => Promise.reject(new Error('no space')), tick: async () => undefined };
   const other = new Recorder({ sources: [source], recording: failing, clock: hasty, random: Math.random });
   await t.throwsAsync(other.run(new AbortController().signal), { message: 'no space' });
+});
+
+test('that nodes were observed is written, and reads back the same', async (t) => {
+  const observed: ObservedTime[] = ['n1', 'n2'].map((node) => ({
+    source: 'conntrack',
+    node,
+    fromMs: Date.UTC(2026, 0, 5),
+    toMs: Date.UTC(2026, 0, 5, 0, 1),
+  }));
+  const source = sourceOf('a', async function* () {
+    yield { ...empty, observed };
+  });
+  const lines: string[] = [];
+  const recorder = new Recorder({
+    sources: [source],
+    recording: recordingOf(lines),
+    clock: hasty,
+    random: Math.random,
+  });
+  await recorder.run(new AbortController().signal);
+  const read = nanosegLines(defaultFlowLimits);
+  t.deepEqual(
+    lines.map((line) => read(line, undefined)),
+    observed.map((time) => ({ kind: 'observed', observed: time })),
+  );
 });
 
 test('a source that breaks off is asked again, which is told once, and so is that it delivers again', async (t) => {

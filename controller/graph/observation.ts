@@ -5,9 +5,6 @@ import { type BinSet, foldBin, unionBins } from './time-bins.ts';
 /** Bins kept per node and source before they are folded: two weeks of five minutes. */
 const nodeBinLimit = 4096;
 
-/** The latest bins of a node for which it is known whether flows came in them: an hour of five minutes, and more. */
-const toldBinLimit = 16;
-
 /** Hours with losses that are kept per node and source: six weeks of them. */
 const lossPeriodLimit = 1000;
 
@@ -20,9 +17,8 @@ interface FlowsOfNode {
   level: number;
   bins: Set<number>;
   lastBin: number;
-  /** Of its latest bins, in finest bins: those with flows, and those in which it was observed and nothing came. */
-  readonly heard: Set<number>;
-  readonly quiet: Set<number>;
+  /** Of its bins those in which it was observed and no flow came, as far as this process knows. */
+  quiet: Set<number>;
   changed: boolean;
   /** Of the flows, those that were there when it was taken last. */
   taken: number;
@@ -62,9 +58,11 @@ export class Observation {
     if (endMs > record.lastMs) record.lastMs = endMs;
     if (bin === record.lastBin) return;
     record.lastBin = bin;
-    record.quiet.delete(bin);
-    addLatest(record.heard, bin);
-    this.#addBin(record, bin);
+    const folded = foldBin(this.#widths, 0, record.level, bin);
+    record.quiet.delete(folded);
+    if (record.bins.has(folded)) return;
+    if (record.bins.size < nodeBinLimit) record.bins.add(folded);
+    else this.#addBins(record, { level: 0, bins: [bin] }, 'heard');
   }
 
   /** It was observed then: its bins are filled as flows fill them. */
@@ -76,8 +74,13 @@ export class Observation {
     const [finestMs = 1] = this.#widths;
     const last = Math.floor(Math.max(fromMs, toMs - 1) / finestMs);
     for (let bin = Math.floor(fromMs / finestMs); bin <= last; bin++) {
-      if (!record.heard.has(bin)) addLatest(record.quiet, bin);
-      this.#addBin(record, bin);
+      const folded = foldBin(this.#widths, 0, record.level, bin);
+      if (record.bins.has(folded)) continue;
+      if (record.bins.size >= nodeBinLimit) this.#addBins(record, { level: 0, bins: [bin] }, 'quiet');
+      else {
+        record.bins.add(folded);
+        record.quiet.add(folded);
+      }
     }
   }
 
@@ -85,9 +88,9 @@ export class Observation {
   isHeardOf(source: FlowSourceKind, node: string, bin: number): boolean {
     const record = this.#flows.get(source)?.get(node);
     if (record === undefined) return false;
-    const { heard, quiet, bins, level } = record;
-    const isKnown = (one: number) => bins.has(foldBin(this.#widths, 0, level, one)) && !quiet.has(one);
-    return [bin, bin - 1].some((one) => heard.has(one) || isKnown(one));
+    const { quiet, bins, level } = record;
+    const folded = [bin, bin - 1].map((one) => foldBin(this.#widths, 0, level, one));
+    return folded.some((one) => bins.has(one) && !quiet.has(one));
   }
 
   loss({ timeMs, source, node, kind, events }: FlowLoss): void {
@@ -118,7 +121,7 @@ export class Observation {
       record.firstMs = Math.min(record.firstMs, firstMs);
       record.lastMs = Math.max(record.lastMs, lastMs);
       const bins = runs.flatMap((run) => Array.from({ length: run.bins }, (_, i) => run.startMs / binMs + i));
-      this.#addBins(record, { level: this.#widths.indexOf(binMs), bins });
+      this.#addBins(record, { level: this.#widths.indexOf(binMs), bins }, 'heard');
     }
     for (const loss of losses) this.#addLosses(loss);
   }
@@ -171,7 +174,6 @@ export class Observation {
       level: 0,
       bins: new Set(),
       lastBin: -1,
-      heard: new Set(),
       quiet: new Set(),
       changed: true,
       taken: 0,
@@ -180,28 +182,25 @@ export class Observation {
     return fresh;
   }
 
-  #addBin(record: FlowsOfNode, bin: number): void {
-    const folded = foldBin(this.#widths, 0, record.level, bin);
-    if (record.bins.has(folded)) return;
-    if (record.bins.size < nodeBinLimit) record.bins.add(folded);
-    else this.#addBins(record, { level: 0, bins: [bin] });
-  }
-
-  #addBins(record: FlowsOfNode, added: BinSet): void {
-    const union = unionBins(this.#widths, { level: record.level, bins: [...record.bins] }, added, nodeBinLimit);
+  #addBins(record: FlowsOfNode, added: BinSet, how: 'heard' | 'quiet'): void {
+    const known = [...record.bins];
+    const union = unionBins(this.#widths, { level: record.level, bins: known }, added, nodeBinLimit);
+    const folded = (level: number, bins: readonly number[]) =>
+      bins.map((bin) => foldBin(this.#widths, level, union.level, bin));
+    const heard = folded(
+      record.level,
+      known.filter((bin) => !record.quiet.has(bin)),
+    );
+    const heardNow = new Set(how === 'heard' ? [...heard, ...folded(added.level, added.bins)] : heard);
     record.level = union.level;
     record.bins = new Set(union.bins);
+    record.quiet = new Set(union.bins.filter((bin) => !heardNow.has(bin)));
   }
 
   #addLosses(added: NodeLosses): void {
     addTo(this.#losses, added);
     addTo(this.#gainedLosses, added);
   }
-}
-
-function addLatest(bins: Set<number>, bin: number): void {
-  bins.add(bin);
-  if (bins.size > toldBinLimit) for (const oldest of bins) return void bins.delete(oldest);
 }
 
 function addTo(table: LossTable, added: NodeLosses): void {

@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import type { NodeFlows } from '../../controller/graph/graph-delta.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { evidenceQuality } from '../../controller/learning/evidence-quality.ts';
@@ -6,7 +7,7 @@ import { prepareLearning, type Readiness, readinessOf } from '../../controller/l
 import type { Cluster } from '../../controller/model/cluster.ts';
 import type { Connection } from '../../controller/model/connection.ts';
 import type { Endpoint } from '../../controller/model/endpoint.ts';
-import type { FlowLoss } from '../../controller/model/flow.ts';
+import type { FlowLoss, ObservedTime } from '../../controller/model/flow.ts';
 import { defaultProfile, type Profile } from '../../controller/model/profile.ts';
 import type { Sighting } from '../../controller/model/sighting.ts';
 import { buildCluster, type WorkloadSpec } from '../support/build-cluster.ts';
@@ -26,6 +27,7 @@ interface Story {
   /** Beside a connection from web to cart in every bin of a day. */
   readonly also?: readonly Sighting[];
   readonly losses?: readonly FlowLoss[];
+  readonly observed?: readonly ObservedTime[];
   readonly profile?: Partial<Profile['learning']>;
   /** Bins of the day in which web called cart. */
   readonly steady?: (bin: number) => boolean;
@@ -33,13 +35,22 @@ interface Story {
   readonly heldBack?: (connection: Connection) => boolean;
 }
 
-function judge({ specs = [cart, web], parts = {}, also = [], losses = [], profile = {}, ...rest }: Story): Readiness {
+function judge({
+  specs = [cart, web],
+  parts = {},
+  also = [],
+  losses = [],
+  observed = [],
+  profile = {},
+  ...rest
+}: Story): Readiness {
   const { steady = () => true, node = 'n1', heldBack = () => false } = rest;
   const graph = new TrafficGraph({ binMs });
   for (let bin = 0; bin <= bins; bin++)
     if (steady(bin)) graph.observe(sighting({ timeMs: mondayMs + bin * binMs }), node);
   for (const seen of also) graph.observe(seen, node);
   for (const loss of losses) graph.loss(loss);
+  for (const time of observed) graph.observed(time);
   const cluster = buildCluster(specs, parts);
   const learning = { ...defaultProfile.learning, ...profile };
   const subject = [...cluster.workloads.values()].find(({ name }) => name === 'cart');
@@ -219,6 +230,56 @@ test('reports without the name of a node count for every node', (t) => {
 test('a node that fell silent for a good part of the window was not observed', (t) => {
   t.deepEqual(codes(judge({ steady: (bin) => bin < 100 || bin > 150 })), ['silence']);
   t.deepEqual(codes(judge({ steady: (bin) => bin % 20 !== 0 || bin === bins || bin === 0 })), []);
+});
+
+/** Told each minute from one hour to another. */
+function alive(node: string, fromHour: number, toHour: number): ObservedTime[] {
+  return Array.from({ length: Math.round((toHour - fromHour) * 60) }, (_, minute) => {
+    const fromMs = mondayMs + fromHour * hourMs + minute * minuteMs;
+    return { source: 'conntrack', node, fromMs, toMs: fromMs + minuteMs };
+  });
+}
+
+test('a node on which nothing happened was observed when its agent says so', (t) => {
+  const specs = [{ ...cart, pods: [started('cart-1', 'n1'), started('cart-2', 'n2')] }, web];
+  t.deepEqual(codes(judge({ specs, observed: alive('n2', 0, 24) })), []);
+  t.deepEqual(codes(judge({ specs, observed: alive('n2', 0, 23) })), []);
+  t.deepEqual(codes(judge({ specs, observed: alive('n2', 0, 20) })), ['silence']);
+  const quiet = (bin: number) => bin < 100 || bin > 150;
+  t.deepEqual(codes(judge({ steady: quiet, observed: alive('n1', 8, 13) })), []);
+  t.deepEqual(codes(judge({ steady: quiet, observed: alive('n2', 8, 13) })), ['silence']);
+});
+
+test('a node that could not be observed is so again when its agent says so', (t) => {
+  const losses = [loss({ timeMs: mondayMs + 2 * hourMs, source: 'conntrack', node: 'n2', kind: 'unavailable' })];
+  const specs = [{ ...cart, pods: [started('cart-1', 'n1'), started('cart-2', 'n2')] }, web];
+  const profile = { windowMs: 6 * hourMs };
+  t.deepEqual(codes(judge({ specs, losses, profile, observed: alive('n2', 0, 24) })), []);
+  t.deepEqual(codes(judge({ specs, losses, profile, observed: alive('n2', 0, 2) })), ['unavailable', 'silence']);
+});
+
+test('that nodes were observed makes no workload ready that lacks its window, its evidence or its coverage', (t) => {
+  const anyAlive = fc.tuple(fc.constantFrom('n1', 'n2'), fc.nat(48), fc.nat(48));
+  fc.assert(
+    fc.property(
+      fc.array(anyAlive, { maxLength: 4 }),
+      fc.integer({ min: 1, max: 300 }),
+      fc.nat(3),
+      (times, last, every) => {
+        const story: Story = {
+          steady: (bin) => every > 0 && bin < last && bin % every === 0,
+          also: [sighting({ port: 9000, timeMs: mondayMs + hourMs, server: peer(workload('pay')) })],
+        };
+        const observed = times.flatMap(([node, from, length]) => alive(node, from, from + length));
+        const quality = new Set(['unobserved-node', 'silence', 'unavailable']);
+        const others = (readiness: Readiness) => readiness.missing.filter(({ code }) => !quality.has(code));
+        const [told, plain] = [judge({ ...story, observed }), judge(story)];
+        t.deepEqual(others(told), others(plain));
+        t.deepEqual([told.coverage, told.unseen], [plain.coverage, plain.unseen]);
+      },
+    ),
+    { numRuns: 30 },
+  );
 });
 
 test('traffic with an unknown other side blocks above the threshold', (t) => {

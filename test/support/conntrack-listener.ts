@@ -3,7 +3,7 @@ import type {
   ConntrackCounters,
   ConntrackSourceOptions,
 } from '../../controller/adapters/conntrack/conntrack-source.ts';
-import type { Flow, FlowLoss } from '../../controller/model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../controller/model/flow.ts';
 import type { Problem } from '../../controller/model/problem.ts';
 import type { RejectedRecord } from '../../controller/ports.ts';
 import { ConntrackProcess } from './conntrack-process.ts';
@@ -14,6 +14,7 @@ export class ConntrackListener {
   readonly flows: Flow[] = [];
   /** But for the word that it begins to listen. */
   readonly losses: FlowLoss[] = [];
+  readonly observed: ObservedTime[] = [];
   readonly rejected: RejectedRecord[] = [];
   readonly #process: ConntrackProcess;
   readonly #stop = new AbortController();
@@ -78,9 +79,10 @@ export class ConntrackListener {
 
   async #read(): Promise<void> {
     try {
-      for await (const { flows, losses, rejected } of this.#process.batches(this.#stop.signal)) {
+      for await (const { flows, losses, observed = [], rejected } of this.#process.batches(this.#stop.signal)) {
         this.flows.push(...flows);
         this.losses.push(...losses.filter(({ kind }) => kind !== 'started'));
+        this.observed.push(...observed);
         this.rejected.push(...rejected);
         await this.#taking.promise;
       }

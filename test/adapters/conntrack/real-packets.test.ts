@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
@@ -227,6 +228,22 @@ networkTest('packets that pass where nothing is tracked make the node one that i
     [['unavailable', 'node-1']],
   );
   t.deepEqual(listener.findings[0]?.code, 'ConntrackOff');
+});
+
+networkTest('a node on which nothing happens is observed, for as long as something is tracked there', async (t) => {
+  const node = await nodeOf(t);
+  const listener = await ConntrackListener.start(t, node.namespace, { lookMs: 100, aliveMs: 200 });
+  await delay(1_000);
+  t.deepEqual(listener.observed, [], 'nobody knows whether anything would be tracked');
+  await sendFromMany(namespaceOf(node, 'client'), server.ipv4, 53, 1);
+  await eventually(() => listener.observed.length >= 3, 'it is told');
+  const told = [...listener.observed];
+  t.true(told.every(({ source, node: at }) => source === 'conntrack' && at === 'node-1'));
+  for (const [i, { fromMs, toMs }] of told.entries()) {
+    t.true(toMs - fromMs >= 200);
+    if (i > 0) t.true(fromMs >= (told[i - 1]?.toMs ?? 0));
+  }
+  t.is(listener.flows.length, 1);
 });
 
 networkTest('without the right to listen it says so, and what is needed', async (t) => {

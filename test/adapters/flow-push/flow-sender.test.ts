@@ -10,8 +10,9 @@ import {
   type SenderEvent,
 } from '../../../controller/adapters/flow-push/flow-sender.ts';
 import { parseSenderAddress, type SenderAddress } from '../../../controller/adapters/flow-push/sender-address.ts';
+import { MemoryConnectionStore } from '../../../controller/adapters/memory/memory-connection-store.ts';
 import { systemClock } from '../../../controller/adapters/system-clock.ts';
-import type { Flow, FlowLoss } from '../../../controller/model/flow.ts';
+import type { Flow, FlowLoss, ObservedTime } from '../../../controller/model/flow.ts';
 import type { Clock } from '../../../controller/ports.ts';
 import { pushedFlow, PushWorld } from '../../support/push-world.ts';
 import { eventually } from '../../support/recording-sink.ts';
@@ -53,8 +54,8 @@ class Recorder {
       const raw = Buffer.concat(parts);
       const lines = gunzipSync(raw)
         .toString()
-        .trim()
         .split('\n')
+        .filter((line) => line !== '')
         .map((line) => JSON.parse(line));
       const { headers } = request;
       return {
@@ -412,4 +413,76 @@ test('an address is a port of a host or a socket, and what would show a token in
   t.regex(refused('https://user:secret@host'), /nothing but a host and a port/);
   t.regex(refused('https://host/other'), /expected no path/);
   t.regex(refused(''), /expected https/);
+});
+
+function alive(minute: number, node = 'n1'): ObservedTime {
+  const fromMs = Date.now() - 60 * 60_000 + minute * 60_000;
+  return { source: 'conntrack', node, fromMs, toMs: fromMs + 60_000 };
+}
+
+const kinds = ({ lines }: Request) => lines.map(({ nanoseg }) => nanoseg);
+
+test('that the node was observed is told to who takes it, with flows and without', async (t) => {
+  const server = await Recorder.start(t);
+  server.answer = () => ({ ...taken, headers: { 'nanoseg-takes': 'alive/v1' } });
+  const { sender } = start(t, `http://127.0.0.1:${server.port}`);
+  const delivered = () => sender.delivered(AbortSignal.timeout(10_000));
+  sender.offer([], [], [alive(1)]);
+  await delivered();
+  sender.offer([], [], [alive(2)]);
+  sender.offer(flowsOf(1), [], [alive(3)]);
+  await delivered();
+  t.deepEqual(server.saved.map(kinds), [[], ['alive/v1'], ['flow/v1', 'alive/v1']]);
+});
+
+test('a controller that does not know what that means is sent flows and nothing else', async (t) => {
+  const server = await Recorder.start(t);
+  const { sender, events } = start(t, `http://127.0.0.1:${server.port}`);
+  const delivered = () => sender.delivered(AbortSignal.timeout(10_000));
+  sender.offer(flowsOf(1), [], [alive(1)]);
+  sender.offer([], [], [alive(2)]);
+  sender.offer(flowsOf(2), [], [alive(3)]);
+  await delivered();
+  t.deepEqual(server.saved.map(kinds), [['flow/v1'], [], ['flow/v1']]);
+  // another one takes its place, and is followed by the first again
+  server.answer = () => ({ ...taken, headers: { 'nanoseg-takes': 'alive/v1' } });
+  sender.offer([], [], [alive(4)]);
+  await delivered();
+  server.answer = ({ lines }) => (lines.some(({ nanoseg }) => nanoseg === 'alive/v1') ? { status: 400 } : taken);
+  for (const minute of [5, 6, 7]) {
+    sender.offer([], [], [alive(minute)]);
+    await delivered();
+  }
+  t.deepEqual(server.requests.slice(3).map(kinds), [[], ['alive/v1'], [], []]);
+  t.deepEqual(
+    events.map(({ kind }) => kind),
+    ['unusable'],
+  );
+  t.is(server.lost, 0);
+  sender.offer(flowsOf(3), []);
+  await delivered();
+  t.is(server.lost, 0, 'nothing that happened is missing');
+  t.like(sender.figures, { bytes: 0, batches: 0 });
+});
+
+test('a quiet node comes into the graph of a real controller, and is kept with its evidence', async (t) => {
+  const store = new MemoryConnectionStore();
+  const world = await PushWorld.running({ store });
+  const { sender, events } = start(t, `http://127.0.0.1:${world.endpoint.port}`);
+  sender.offer([], [{ timeMs: Date.now(), source: 'conntrack', node: 'n1', events: undefined, kind: 'started' }]);
+  for (let minute = 0; minute < 20; minute++) sender.offer([], [], [alive(minute)]);
+  await sender.delivered(AbortSignal.timeout(10_000));
+  const { span, flows } = world.graph.observation();
+  t.deepEqual([world.graph.size, span], [0, undefined]);
+  t.deepEqual(
+    flows.map((one) => [one.source, one.node, one.flows]),
+    [['conntrack', 'n1', 0]],
+  );
+  const bins = flows.flatMap(({ runs }) => runs.map((run) => run.bins));
+  t.true(bins.length === 1 && (bins[0] === 4 || bins[0] === 5), `${bins.join()}`);
+  t.is(sender.figures.rejectedLines, 0);
+  t.deepEqual(events, []);
+  await world.stop();
+  const kept = [...(await store.load()).evidence].flatMap((part) => part.flows);
+  t.deepEqual(kept, flows);
 });

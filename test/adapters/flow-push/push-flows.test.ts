@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
-import { encodeLoss } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
+import { encodeLoss, encodeObserved } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
+import { readPushedLines } from '../../../controller/adapters/flow-push/pushed-lines.ts';
 import { ConnectionFileError } from '../../../controller/adapters/sqlite/connection-file-error.ts';
 import { MemoryConnectionStore } from '../../../controller/adapters/memory/memory-connection-store.ts';
 import { ControllerProblem } from '../../../controller/backend.ts';
@@ -268,6 +269,38 @@ for (const [words, offMs] of [
     );
   });
 }
+
+test('that a node was observed is believed from a clock that is right, and from who may speak for the node', async (t) => {
+  const nowMs = Date.now();
+  const alive = (node: string, fromMs: number) =>
+    `${encodeObserved({ source: 'conntrack', node, fromMs, toMs: fromMs + minuteMs })}\n`;
+  const made = await world(t);
+  const right = await made.push(
+    alive('n1', nowMs - 180 * minuteMs) + alive('n1', nowMs - minuteMs) + alive('n2', nowMs + 60 * minuteMs),
+  );
+  t.deepEqual([right.status, right.headers['nanoseg-takes'], right.body.accepted], [200, 'alive/v1', 2]);
+  t.regex(right.body.rejected[0].reason, /61 min ahead of the controller's clock: .*NTP/);
+  const date = new Date(nowMs - 60 * minuteMs).toUTCString();
+  const wrong = await made.push(alive('n3', nowMs - 60 * minuteMs), { date });
+  t.regex(wrong.body.rejected[0].reason, /60 min behind of the controller's clock: .*NTP/);
+  t.deepEqual(
+    made.graph.observation().flows.map(({ node, flows, runs }) => [node, flows, runs.length]),
+    [['n1', 0, 2]],
+  );
+  t.deepEqual(made.graph.observation().losses, [], 'and nothing is lost by it');
+
+  const of = (node: string) =>
+    readPushedLines(
+      (async function* () {
+        yield Buffer.from(alive(node, nowMs - minuteMs));
+      })(),
+      { node: 'n1', pushedBy: 'an agent', nowMs, clockAheadMs: 0 },
+      10,
+    );
+  const [own, other] = [await of('n1'), await of('n2')];
+  t.deepEqual([own.observed?.length, own.rejected], [1, []]);
+  t.deepEqual([other.observed, other.rejected[0]?.reason], [[], 'node: an agent speaks for node "n1" only, got "n2"']);
+});
 
 test('addresses that no inventory knows are kept apart, and change nothing for others', async (t) => {
   const made = await world(t);

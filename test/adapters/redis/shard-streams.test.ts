@@ -112,6 +112,27 @@ redisTest('what was appended in any batches is counted as one process would coun
   t.is(appender.health.failure, undefined);
 });
 
+redisTest('that a node was observed comes to one shard, and into the evidence of all', async (t) => {
+  const { link, shards, appender, worker, drained } = await open(t);
+  const working = await worker();
+  const minute = (i: number, node: string) => {
+    const fromMs = Date.UTC(2026, 0, 5) + i * 60_000;
+    return { source: 'conntrack', node, fromMs, toMs: fromMs + 60_000 } as const;
+  };
+  for (let i = 0; i < 10; i++) {
+    const observed = ['n1', 'n2', 'n3'].map((node) => minute(i, node));
+    await appender.append({ producer: 'a', number: i + 1, flows: [], losses: [], observed }, forever);
+  }
+  await drained();
+  await working.stop();
+  const stored = await storedGraph(link, shards);
+  t.is(stored.size, 0);
+  t.deepEqual(
+    stored.observation().flows.map(({ node, flows, runs }) => [node, flows, runs.map(({ bins }) => bins)]),
+    ['n1', 'n2', 'n3'].map((node) => [node, 0, [2]]),
+  );
+});
+
 redisTest('a batch that is appended twice, by whomever, before and after it was counted, counts once', async (t) => {
   const { link, shards, appender, worker, drained } = await open(t);
   const other = new FlowAppender({ link, shards, clock: systemClock });
