@@ -1,24 +1,21 @@
 import { DirectedGraph } from 'graphology';
 import { type Connection, connectionId } from '../model/connection.ts';
 import type { ConnectionSource } from '../model/connection-source.ts';
-import { type Endpoint, type EndpointId, endpointId } from '../model/endpoint.ts';
+import { type Endpoint, endpointId } from '../model/endpoint.ts';
 import type { FlowLoss, ObservedTime } from '../model/flow.ts';
 import { fnv1a } from '../model/object-name.ts';
-import type { AttributedPeer, Sighting } from '../model/sighting.ts';
+import type { Sighting } from '../model/sighting.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import type { ChangedRows } from './changed-rows.ts';
 import { EvidenceStore } from './evidence-store.ts';
 import { column, connectionKey, doubleColumn, mix, sortableKey, splitKey } from './evidence-table.ts';
 import type { ConnectionDelta, EndpointDelta, GraphChanges, GraphDelta, ObservationWindow } from './graph-delta.ts';
 import { GrowthRecorder } from './growth-recorder.ts';
+import { type CanonicalOrder, type EndpointAttributes, KnownEndpoints } from './known-endpoints.ts';
 import { Observation } from './observation.ts';
 import type { RecentKeyChunk } from './recent-keys.ts';
 import { binWidths } from './time-bins.ts';
 
-/** DNS names kept per external endpoint: the first eight in the alphabet, whatever the order of arrival. */
-const dnsNameLimit = 8;
-/** Peers remembered by identity; beyond it the table starts anew, so that it never grows with flows. */
-const peerLimit = 1 << 17;
 /** All edges share it: an object for each would cost 32 bytes, and the edge's key leads to the evidence anyway. */
 const noAttributes: Readonly<Record<string, never>> = Object.freeze({});
 const keyRadix = 36;
@@ -35,13 +32,6 @@ export interface TrafficGraphOptions {
   readonly saved?: boolean;
   /** Whether `takeChanges` tells what was added too, for those who follow this graph. @default false */
   readonly grown?: boolean;
-}
-
-export interface EndpointAttributes {
-  /** As in `endpoint`; called `kind` because renderers reserve `type`. */
-  readonly kind: Endpoint['kind'];
-  readonly endpoint: Endpoint;
-  readonly dnsNames: readonly string[];
 }
 
 /** One connection in numbers; `from` and `to` are those of its endpoints. */
@@ -71,10 +61,7 @@ export class TrafficGraph implements ConnectionSource {
   readonly #store: EvidenceStore;
   readonly #observation: Observation;
   readonly #growth: GrowthRecorder | undefined;
-  readonly #endpoints: KnownEndpoint[] = [];
-  readonly #changedEndpoints = new Set<number>();
-  readonly #positions = new Map<EndpointId, number>();
-  readonly #peers = new Map<AttributedPeer, number>();
+  readonly #endpoints = new KnownEndpoints(this.graph);
   #revision = 0;
   /** Rows in canonical order; in force while there are no more rows than these. */
   #sortedRows = new Uint32Array(0);
@@ -106,19 +93,19 @@ export class TrafficGraph implements ConnectionSource {
 
     const { client, server, protocol, directed, clientIp, serverDnsNames } = sighting;
     const port = directed || sighting.port < ephemeralPort ? sighting.port : 0;
-    const from = this.#peerPosition(client);
-    const to = this.#peerPosition(server);
+    const from = this.#endpoints.peerPosition(client);
+    const to = this.#endpoints.peerPosition(server);
     const row = this.#row(from, to, protocol, port, directed);
     const who = client.replica === 0 && clientIp !== undefined ? fnv1a(clientIp) : client.replica;
     const identity = mix(
-      this.#endpointAt(from).hash,
-      this.#endpointAt(to).hash,
+      this.#endpoints.at(from).hash,
+      this.#endpoints.at(to).hash,
       connectionKey(protocol, port, directed),
     );
     const counted = this.#isSecondReport(sighting, node, bin) ? this.#beyondFirst(row, sighting) : sighting;
     this.#store.addSighting(row, counted, identity, who, timeMs, endMs, bin);
     this.#growth?.observe(row, sighting, timeMs);
-    if (serverDnsNames !== undefined) this.#addDnsNames(to, serverDnsNames);
+    if (serverDnsNames !== undefined) this.#endpoints.addDnsNames(to, serverDnsNames);
   }
 
   /**
@@ -159,8 +146,8 @@ export class TrafficGraph implements ConnectionSource {
     this.#revision++;
     this.#observation.merge(delta.flows, delta.losses);
     const positions = delta.endpoints.map(({ endpoint, dnsNames }) => {
-      const position = this.#position(endpoint);
-      this.#addDnsNames(position, dnsNames);
+      const position = this.#endpoints.position(endpoint);
+      this.#endpoints.addDnsNames(position, dnsNames);
       return position;
     });
     for (const connection of delta.connections) {
@@ -203,11 +190,11 @@ export class TrafficGraph implements ConnectionSource {
 
   /** The endpoint of that number; numbers stay as they are, and are below `endpointCount`. */
   endpointAt(position: number): Endpoint {
-    return this.#endpointAt(position).endpoint;
+    return this.#endpoints.at(position).endpoint;
   }
 
   get endpointCount(): number {
-    return this.#endpoints.length;
+    return this.#endpoints.size;
   }
 
   /** Marks the numbers of connections that change from now on, for one more reader that takes them at its own pace. */
@@ -217,7 +204,7 @@ export class TrafficGraph implements ConnectionSource {
 
   snapshot(): GraphDelta {
     const { flows, losses } = this.observation();
-    return { ...this.#delta(this.#canonicalOrder(), this.#canonicalRows()), flows, losses };
+    return { ...this.#delta(this.#endpoints.canonicalOrder(), this.#canonicalRows()), flows, losses };
   }
 
   /** How many connections changed since the changes were last taken. */
@@ -229,10 +216,9 @@ export class TrafficGraph implements ConnectionSource {
   takeChanges(): GraphChanges {
     const { table } = this.#store;
     const rows = this.#store.changed.take();
-    const touched = new Set(this.#changedEndpoints);
+    const touched = this.#endpoints.takeChanged();
     for (const row of rows) touched.add(table.word(row, column.source)).add(table.word(row, column.destination));
-    this.#changedEndpoints.clear();
-    const order = this.#canonicalOrder([...touched]);
+    const order = this.#endpoints.canonicalOrder([...touched]);
     const sorted = this.#inOrder(rows, order.rank);
     const { flows, losses, gained } = this.#observation.takeChanged();
     const delta = { ...this.#delta(order, sorted), flows, losses };
@@ -251,7 +237,7 @@ export class TrafficGraph implements ConnectionSource {
    * Throws RangeError when the graph is not new, or the bins are of another width.
    */
   restore(parts: Iterable<GraphDelta>, recent: readonly RecentKeyChunk[]): void {
-    if (this.#endpoints.length > 0) throw new RangeError('evidence can only be restored into a new graph');
+    if (this.#endpoints.size > 0) throw new RangeError('evidence can only be restored into a new graph');
     for (const part of parts) this.merge(part);
     this.#store.remember(recent);
     this.#beginChanges();
@@ -259,7 +245,7 @@ export class TrafficGraph implements ConnectionSource {
 
   #beginChanges(): void {
     this.#store.changed.clear();
-    this.#changedEndpoints.clear();
+    this.#endpoints.takeChanged();
     this.#observation.takeChanged();
     this.#growth?.begin();
   }
@@ -286,12 +272,11 @@ export class TrafficGraph implements ConnectionSource {
 
   /** All endpoints, ascending by id. */
   endpoints(): readonly Endpoint[] {
-    return this.#canonicalOrder().order.map((position) => this.#endpointAt(position).endpoint);
+    return this.#endpoints.canonicalOrder().order.map((position) => this.#endpoints.at(position).endpoint);
   }
 
   dnsNamesOf(endpoint: Endpoint): readonly string[] {
-    const id = endpointId(endpoint);
-    return this.graph.hasNode(id) ? this.graph.getNodeAttribute(id, 'dnsNames') : [];
+    return this.#endpoints.dnsNamesOf(endpoint);
   }
 
   observation(): ObservationWindow {
@@ -305,39 +290,12 @@ export class TrafficGraph implements ConnectionSource {
     return Math.max(0, Math.min(Math.floor(timeMs) || 0, this.binMs * 2 ** 32 - 1));
   }
 
-  #peerPosition(peer: AttributedPeer): number {
-    const known = this.#peers.get(peer);
-    if (known !== undefined) return known;
-    if (this.#peers.size >= peerLimit) this.#peers.clear();
-    const position = this.#position(peer.endpoint);
-    this.#peers.set(peer, position);
-    return position;
-  }
-
-  #position(endpoint: Endpoint): number {
-    const id = endpointId(endpoint);
-    const known = this.#positions.get(id);
-    if (known !== undefined) return known;
-    const position = this.#endpoints.length;
-    this.#endpoints.push({ id, endpoint, hash: fnv1a(id) });
-    this.#positions.set(id, position);
-    this.#changedEndpoints.add(position);
-    this.graph.addNode(id, { kind: endpoint.kind, endpoint, dnsNames: [] });
-    return position;
-  }
-
-  #endpointAt(position: number): KnownEndpoint {
-    const found = this.#endpoints[position];
-    if (found === undefined) throw new RangeError(`no endpoint at position ${position}`);
-    return found;
-  }
-
   #row(from: number, to: number, protocol: number, port: number, directed: boolean): number {
     const known = this.#store.find(from, to, protocol, port, directed);
     if (known >= 0) return known;
     const row = this.#store.append(from, to, protocol, port, directed);
-    const source = this.#endpointAt(from).id;
-    const target = this.#endpointAt(to).id;
+    const source = this.#endpoints.at(from).id;
+    const target = this.#endpoints.at(to).id;
     const edge = this.graph.edge(source, target);
     if (edge === undefined) {
       this.graph.addDirectedEdgeWithKey(row.toString(keyRadix), source, target, noAttributes);
@@ -350,21 +308,11 @@ export class TrafficGraph implements ConnectionSource {
     return row;
   }
 
-  #addDnsNames(position: number, names: readonly string[]): void {
-    const { id, endpoint } = this.#endpointAt(position);
-    if (endpoint.kind !== 'external') return;
-    const known = this.graph.getNodeAttribute(id, 'dnsNames');
-    if (names.every((name) => known.includes(name))) return;
-    const merged = [...new Set([...known, ...names])].sort().slice(0, dnsNameLimit);
-    this.graph.setNodeAttribute(id, 'dnsNames', merged);
-    this.#changedEndpoints.add(position);
-  }
-
   #connection(row: number): Connection {
     const { table } = this.#store;
     const { protocol, port, directed } = splitKey(table.word(row, column.key));
-    const source = this.#endpointAt(table.word(row, column.source)).endpoint;
-    const destination = this.#endpointAt(table.word(row, column.destination)).endpoint;
+    const source = this.#endpoints.at(table.word(row, column.source)).endpoint;
+    const destination = this.#endpoints.at(table.word(row, column.destination)).endpoint;
     const id = connectionId(source, destination, protocol, port, directed);
     return { id, source, destination, protocol, port, directed, evidence: this.#store.evidence(row) };
   }
@@ -372,7 +320,7 @@ export class TrafficGraph implements ConnectionSource {
   /** Endpoints and rows in canonical order as a delta without observation. */
   #delta({ order, rank }: CanonicalOrder, rows: Uint32Array): Omit<GraphDelta, 'flows' | 'losses'> {
     const endpoints = order.map((position): EndpointDelta => {
-      const { id, endpoint } = this.#endpointAt(position);
+      const { id, endpoint } = this.#endpoints.at(position);
       return { endpoint, dnsNames: this.graph.getNodeAttribute(id, 'dnsNames') };
     });
     const rankOf = (row: number, field: number) => rank[this.#store.table.word(row, field)] ?? 0;
@@ -383,21 +331,11 @@ export class TrafficGraph implements ConnectionSource {
     return { version: 1, binMs: this.binMs, endpoints, connections };
   }
 
-  #canonicalOrder(positions: readonly number[] = this.#endpoints.map((_, position) => position)): CanonicalOrder {
-    const id = (position: number) => this.#endpointAt(position).id;
-    const order = positions.toSorted((a, b) => (id(a) < id(b) ? -1 : 1));
-    const rank = new Uint32Array(this.#endpoints.length);
-    order.forEach((position, i) => {
-      rank[position] = i;
-    });
-    return { order, rank };
-  }
-
   #canonicalRows(): Uint32Array {
     const { table } = this.#store;
     if (this.#sortedRows.length === table.rows) return this.#sortedRows;
     const rows = Uint32Array.from({ length: table.rows }, (_, row) => row);
-    this.#sortedRows = this.#inOrder(rows, this.#canonicalOrder().rank);
+    this.#sortedRows = this.#inOrder(rows, this.#endpoints.canonicalOrder().rank);
     return this.#sortedRows;
   }
 
@@ -413,17 +351,4 @@ export class TrafficGraph implements ConnectionSource {
         key(a) - key(b),
     );
   }
-}
-
-interface KnownEndpoint {
-  readonly id: EndpointId;
-  readonly endpoint: Endpoint;
-  /** Tells it from others in every process. */
-  readonly hash: number;
-}
-
-/** Positions of endpoints ascending by id, and the rank of each position. */
-interface CanonicalOrder {
-  readonly order: readonly number[];
-  readonly rank: Uint32Array;
 }
