@@ -106,6 +106,28 @@ test('an interval is one batch, and what is there at the end is the last one', a
   );
 });
 
+test('that the node was observed is passed on, each time once, also where nothing else happened', async (t) => {
+  const stop = new AbortController();
+  const time = { source: 'conntrack', node: 'node-1', fromMs: 0, toMs: 60_000 } as const;
+  const source = sourceOf(async function* (signal) {
+    yield { ...none, flows: [], observed: [time] };
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    yield { ...none, flows: [flow()] };
+  });
+  const batches: FlowBatch[] = [];
+  for await (const batch of aggregatedSource(source, { clock: systemClock, intervalMs: 50 }).batches(stop.signal)) {
+    batches.push(batch);
+    stop.abort();
+  }
+  t.deepEqual(
+    batches.map(({ flows, observed }) => [flows.length, observed]),
+    [
+      [0, [time]],
+      [1, []],
+    ],
+  );
+});
+
 test('losses of one kind are one of their sum, and a loss without a number stays without', async (t) => {
   const loss = { timeMs: 1, source: 'conntrack', node: 'node-1', kind: 'lost' } as const;
   const source = sourceOf(async function* () {
