@@ -23,6 +23,7 @@ import { LiveGraph } from './live-graph.ts';
 import { problem } from './model/problem.ts';
 import type { Observer } from './observer.ts';
 import { readPolicyText } from './policy-text.ts';
+import { ProposalLists } from './proposal-lists.ts';
 import { sourceStatus } from './profile-upkeep.ts';
 import type { ReadPolicies } from './view/decision-changes.ts';
 import { effectiveProfileIn } from './view/effective-profile.ts';
@@ -52,13 +53,15 @@ export class HttpEndpoint {
   readonly #events: LiveEvents;
   readonly #ring: EventRing;
   readonly #client: KubeClient | undefined;
+  readonly #lists: ProposalLists;
   #server: ApiServer | undefined;
   #live: { readonly of: unknown; readonly graph: LiveGraph; readonly stop: AbortController } | undefined;
 
   private constructor(config: HttpConfig, given: HttpEndpointParts) {
     this.#config = config;
     this.#given = given;
-    const { parts, view } = given;
+    const { parts, view, observer } = given;
+    this.#lists = new ProposalLists({ view, clock: systemClock, lookedWithin: (ms) => observer.lookedWithin(ms) });
     const { workspace, kubeconfig, context, ownNamespace: namespace } = parts.config;
     const epoch = randomBytes(4).toString('hex');
     this.#ring = new EventRing(epoch, (rows, { maySee }) => this.#liveGraph()?.changeOf(rows, maySee));
@@ -87,7 +90,12 @@ export class HttpEndpoint {
 
   /** Tells those who listen what changes, until aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#server?.streams.run(signal), this.#tell(signal), this.#renewCertificate(signal)]);
+    await Promise.all([
+      this.#server?.streams.run(signal),
+      this.#tell(signal),
+      this.#lists.run(signal),
+      this.#renewCertificate(signal),
+    ]);
     this.#live?.stop.abort();
   }
 
@@ -162,6 +170,7 @@ export class HttpEndpoint {
       index: () => this.#index(),
       worldOf: (profile) => observer.studyNow().worldOf(profile),
       readPolicies,
+      listOf: (proposal, list) => this.#lists.of(proposal, list),
       status: async (maySee) => this.#status(maySee),
       onlyClaims: config.workspace !== undefined,
       decide: callerDecisions(view, (token) => this.#storeOf(token, backend)),
@@ -194,7 +203,8 @@ export class HttpEndpoint {
     if (this.#live?.of !== seen.graph) {
       this.#live?.stop.abort();
       const stop = new AbortController();
-      const graph = new LiveGraph({ graph: seen.graph, study: () => observer.studyNow(), view, clock: systemClock });
+      const study = () => observer.studyNow();
+      const graph = new LiveGraph({ graph: seen.graph, study, view, clock: systemClock, lists: this.#lists });
       this.#live = { of: seen.graph, graph, stop };
       void graph.run(stop.signal);
       this.#ring.append({ kind: 'graph', rows: 'many' });

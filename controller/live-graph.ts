@@ -9,6 +9,7 @@ import type { Clock, ClusterView } from './ports.ts';
 import { ConnectionJudge } from './view/connection-judge.ts';
 import { ConnectionStates } from './view/connection-states.ts';
 import { grantsOf } from './view/granted-edges.ts';
+import type { ProposalLists } from './proposal-lists.ts';
 import type { GraphChange } from './view/api-shape.ts';
 import { GraphChanges, mostListed } from './view/graph-change.ts';
 import { proposalFacts } from './view/graph-nodes.ts';
@@ -20,6 +21,8 @@ export interface LiveGraphParts {
   readonly study: () => ClusterStudy;
   readonly view: ClusterView;
   readonly clock: Clock;
+  /** What proposals hold back. */
+  readonly lists: Pick<ProposalLists, 'heldBack' | 'revision'>;
 }
 
 const tickMs = 250;
@@ -143,11 +146,12 @@ export class LiveGraph {
   }
 
   #newJudge(): ConnectionJudge {
-    const { study, view } = this.#parts;
+    const { study, view, lists } = this.#parts;
     const world = study().worldOf(view.clusterProfile().profile);
     const policiesOf = (proposal: PolicyProposal) => this.#policiesOf(proposal);
-    const terms = judgeTerms({ world, proposals: view.proposals(), stored: view.networkPolicies(), policiesOf });
-    return new ConnectionJudge(terms);
+    const heldBackOf = (proposal: PolicyProposal) => lists.heldBack(proposal);
+    const [proposals, stored] = [view.proposals(), view.networkPolicies()];
+    return new ConnectionJudge(judgeTerms({ world, proposals, stored, policiesOf, heldBackOf }));
   }
 
   #policiesOf({ metadata, spec }: PolicyProposal): readonly NetworkPolicy[] {
@@ -160,12 +164,13 @@ export class LiveGraph {
   }
 
   #judgedNow(): Judged {
-    const { study, view } = this.#parts;
+    const { study, view, lists } = this.#parts;
     const proposals = view.proposals();
     const known: Judged | undefined = this.#judged;
     return {
       cluster: study().cluster,
       proposals,
+      lists: lists.revision,
       // what a proposal counts, and says of its flows, changes all the time
       marks: known?.proposals === proposals ? known.marks : marksOf(proposals),
     };
@@ -176,11 +181,12 @@ export class LiveGraph {
 interface Judged {
   readonly cluster: unknown;
   readonly proposals: readonly PolicyProposal[];
+  readonly lists: number;
   readonly marks: string;
 }
 
 function isSame(a: Judged, b: Judged): boolean {
-  return a.cluster === b.cluster && a.marks === b.marks;
+  return a.cluster === b.cluster && a.lists === b.lists && a.marks === b.marks;
 }
 
 function marksOf(proposals: readonly PolicyProposal[]): string {

@@ -3,6 +3,7 @@ import { counted } from './model/counted.ts';
 import { objectName } from './model/object-name.ts';
 import {
   type CountedItems,
+  type ListedItem,
   listedItems,
   type ProposalProof,
   type ProposalReadiness,
@@ -26,6 +27,8 @@ export interface MadeProposal {
   readonly omissions: CountedItems;
   readonly attempts: readonly string[];
   readonly notes: readonly string[];
+  /** The lists of which the others are the beginning. */
+  readonly whole: { readonly heldBack: readonly ListedItem[]; readonly omissions: readonly ListedItem[] };
 }
 
 /** `deployment-cart` of `shop/Deployment/cart`. */
@@ -42,6 +45,7 @@ export function jointProposalName(policyName: string): string {
 export function madeFromAnalysis(analysed: AnalysedProposal, attempts: readonly string[]): MadeProposal {
   const { draft, readiness, synthesis } = analysed;
   const [workload] = draft.workloads as [WorkloadKey];
+  const whole = { heldBack: reasoned(synthesis.heldBack), omissions: reasoned(synthesis.omissions) };
   return {
     namespace: draft.namespace,
     name: proposalName(workload),
@@ -49,10 +53,11 @@ export function madeFromAnalysis(analysed: AnalysedProposal, attempts: readonly 
     rules: draft.ingress.length + draft.egress.length,
     readiness: readinessSummary(readiness),
     proof: proofSummary(analysed.proof),
-    heldBack: heldBackItems(synthesis.heldBack),
-    omissions: omissionItems(synthesis.omissions),
+    heldBack: beginning(whole.heldBack),
+    omissions: beginning(whole.omissions),
     attempts,
     notes: [...synthesis.notes, ...analysed.notes, ...readiness.notes],
+    whole,
   };
 }
 
@@ -80,6 +85,7 @@ export function madeFromJoint(policy: ProvedPolicy, readiness: readonly Readines
       `no label tells its ${counted(draft.workloads.length, 'workload')} apart, so that they share one policy`,
       ...policy.notes,
     ],
+    whole: nothingWhole,
   };
 }
 
@@ -98,10 +104,12 @@ export function madeForClosing(namespace: string, proof: ProposalProof): MadePro
     omissions: noItems,
     attempts: [],
     notes: ['every workload of the namespace has a policy of its own, so that this one concerns only what comes later'],
+    whole: nothingWhole,
   };
 }
 
 export const noItems: CountedItems = { count: 0, items: [] };
+const nothingWhole: MadeProposal['whole'] = { heldBack: [], omissions: [] };
 
 function textOf({ draft, yaml }: ProvedPolicy): Pick<ProposalSpec, 'workloads' | 'policies' | 'evidence'> {
   const cited = [...draft.ingress, ...draft.egress].flatMap(({ evidence }) => evidence);
@@ -133,33 +141,19 @@ export function proofSummary(proof: Proof): ProposalProof {
     valid,
     checks: checks.map(({ name, passed, message }) => ({ name, passed, message })),
     overGrants: overGrants.slice(0, listedItems).map(overGrantWords),
-    wouldDeny: {
-      count: wouldDeny.length,
-      items: wouldDeny.slice(0, listedItems).map(({ connection, message }) => ({ connection, message })),
-    },
+    wouldDeny: beginning(wouldDeny.map(({ connection, message }) => ({ connection, message }))),
     reachableBefore,
     reachableAfter,
   };
 }
 
-function heldBackItems(heldBack: readonly HeldBack[]): CountedItems {
-  const items = heldBack.slice(0, listedItems);
-  return {
-    count: heldBack.length,
-    items: items.map(({ connection, because, message }) => ({
-      connection: connection.id,
-      message: `${because}: ${message}`,
-    })),
-  };
+function reasoned(found: readonly (HeldBack | Omission)[]): ListedItem[] {
+  return found.map(({ connection, because, message }) => ({
+    connection: connection.id,
+    message: `${because}: ${message}`,
+  }));
 }
 
-function omissionItems(omissions: readonly Omission[]): CountedItems {
-  const items = omissions.slice(0, listedItems);
-  return {
-    count: omissions.length,
-    items: items.map(({ connection, because, message }) => ({
-      connection: connection.id,
-      message: `${because}: ${message}`,
-    })),
-  };
+function beginning(items: readonly ListedItem[]): CountedItems {
+  return { count: items.length, items: items.slice(0, listedItems) };
 }

@@ -95,6 +95,16 @@ export class Observer {
     return this.#observation.degraded;
   }
 
+  /** A look that is not older than this, shared with the loop; undefined until what was saved has been read. */
+  lookedWithin(mostMs: number): ProposalStudy | undefined {
+    if (this.seen === undefined) return undefined;
+    const { graph } = this.seen;
+    const study = this.#studyNow();
+    const last = this.#lookedAt(study, graph);
+    const isFresh = last !== undefined && systemClock.now() < last.madeMs + mostMs;
+    return isFresh || last?.revision === graph.revision ? last.study : this.#lookAnew(study, graph);
+  }
+
   /** Resolves when the backlog of flows was read, so that proposals do not change while it is; not later than `backlogMs`. */
   async caughtUp(signal: AbortSignal): Promise<void> {
     await this.#observation.begun;
@@ -150,11 +160,20 @@ export class Observer {
     const { graph, ingest } = this.seen as SeenSoFar;
     this.#caughtUp = this.#observation.backlogRead && ingest.counters.held === 0;
     const study = this.#studyNow();
-    const nowMs = systemClock.now();
+    const last = this.#lookedAt(study, graph);
+    if (last?.revision === graph.revision && systemClock.now() < last.madeMs + lookLastsMs)
+      return last.study.again(study);
+    return this.#lookAnew(study, graph);
+  }
+
+  /** The latest look, as far as it is at this cluster and this graph. */
+  #lookedAt(study: ClusterStudy, graph: TrafficGraph): Looked | undefined {
     const last = this.#looked;
-    const same =
-      last !== undefined && last.of.ground === study.ground && last.graph === graph && last.revision === graph.revision;
-    if (same && nowMs < last.madeMs + lookLastsMs) return last.study.again(study);
+    return last !== undefined && last.of.ground === study.ground && last.graph === graph ? last : undefined;
+  }
+
+  #lookAnew(study: ClusterStudy, graph: TrafficGraph): ProposalStudy {
+    const nowMs = systemClock.now();
     this.#analyst =
       this.#analyst?.study === study
         ? this.#analyst.renewed(graph, nowMs)

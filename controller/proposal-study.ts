@@ -12,7 +12,7 @@ import {
 } from './made-proposal.ts';
 import type { ConnectionId } from './model/connection.ts';
 import type { NetworkPolicy } from './model/network-policy.ts';
-import type { PolicyProposal, ProposalChange, ProposalProof, Revision } from './model/policy-proposal.ts';
+import type { ListedItem, PolicyProposal, ProposalChange, ProposalProof, Revision } from './model/policy-proposal.ts';
 import type { Profile } from './model/profile.ts';
 import { parseWorkloadKey, workloadKey, type WorkloadKey } from './model/workload.ts';
 import { changeOf } from './policy/change.ts';
@@ -29,8 +29,8 @@ export type Making =
 
 export interface ProvedText {
   readonly proof: ProposalProof;
-  /** Ids of the connections that the text denies, all of them. */
-  readonly denied: ReadonlySet<string>;
+  /** The connections that the text denies, all of them. */
+  readonly wouldDeny: readonly ListedItem[];
 }
 
 export interface StudyInput {
@@ -108,8 +108,7 @@ export class ProposalStudy {
   /** Proves any policies as those of the proposal's workloads; `machine` is what nanoseg would propose itself. */
   prove(proposal: PolicyProposal, policies: readonly NetworkPolicy[]): ProvedText {
     const { namespace } = proposal.metadata;
-    if (proposal.spec.scope === 'Namespace')
-      return { proof: this.#proveClosing(namespace, policies), denied: new Set() };
+    if (proposal.spec.scope === 'Namespace') return { proof: this.#proveClosing(namespace, policies), wouldDeny: [] };
     const workloads = membersOf(proposal);
     const [only] = workloads;
     const analysis =
@@ -118,7 +117,7 @@ export class ProposalStudy {
     const connections = this.#analyst.connectionsOf(workloads);
     const world = this.#analyst.worldOf(namespace);
     const proof = proveEdited({ namespace, workloads, policies, machineDraft, connections }, world);
-    return { proof: proofSummary(proof), denied: new Set(proof.wouldDeny.map(({ connection }) => connection)) };
+    return { proof: proofSummary(proof), wouldDeny: proof.wouldDeny };
   }
 
   /** How policies with this digest differ from those in force, in what may talk. */

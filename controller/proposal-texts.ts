@@ -51,6 +51,7 @@ export class ProposalTexts {
     const own = made !== undefined && this.digestOf({ metadata: made, spec: made.spec }) === digest;
     const policies = () => this.#texts.read(proposal.spec.policies).policies ?? [];
     const proved = own || problems ? undefined : study.prove(proposal, policies());
+    const denied = new Set(proved?.wouldDeny.map(({ connection }) => connection));
     const { evidence } = proposal.spec;
     return {
       digest,
@@ -64,7 +65,7 @@ export class ProposalTexts {
         missing: [{ code: 'no-evidence', message: making.kind === 'none' ? making.because : 'nothing was seen' }],
       },
       proof: proved?.proof ?? (own ? made.proof : unreadable(problems ?? [])),
-      baseline: proved === undefined ? evidence : evidence.filter((id) => !proved.denied.has(id)),
+      baseline: evidence.filter((id) => !denied.has(id)),
       heldBack: made?.heldBack ?? noItems,
       omissions: made?.omissions ?? noItems,
       attempts: own ? made.attempts : [],

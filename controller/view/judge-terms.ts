@@ -1,5 +1,5 @@
 import type { NetworkPolicy } from '../model/network-policy.ts';
-import type { PolicyProposal } from '../model/policy-proposal.ts';
+import type { ListedItem, PolicyProposal } from '../model/policy-proposal.ts';
 import type { WorkloadKey } from '../model/workload.ts';
 import { learningNamePrefix } from '../policy/policy-names.ts';
 import type { ProofWorld } from '../policy/proof-world.ts';
@@ -13,13 +13,15 @@ export interface JudgeInput {
   readonly stored: readonly NetworkPolicy[];
   /** The policies of a proposal; none where its text cannot be read. */
   readonly policiesOf: (proposal: PolicyProposal) => readonly NetworkPolicy[];
+  /** All that a proposal holds back, of which its status may have only the beginning. */
+  readonly heldBackOf: (proposal: PolicyProposal) => readonly ListedItem[];
 }
 
 /** What connections are judged by: what is in force, and what would be if every proposal that waits were approved. */
-export function judgeTerms({ world, proposals, stored, policiesOf }: JudgeInput): JudgeTerms {
+export function judgeTerms({ world, proposals, stored, policiesOf, heldBackOf }: JudgeInput): JudgeTerms {
   const inForce = world.index.cluster.policies;
   const waiting = proposals.filter(isWaiting);
-  const heldBack = heldBackBy(proposals);
+  const heldBack = heldBackBy(proposals, heldBackOf);
   const workloads = new Set(waiting.flatMap(workloadsOf));
   if (waiting.length === 0) return { world, inForce, proposed: inForce, waiting: workloads, heldBack };
   const proposed = waiting.flatMap(policiesOf);
@@ -42,14 +44,17 @@ function isWaiting({ spec, status }: PolicyProposal): boolean {
   return open && status.enforced?.digest !== status.digest;
 }
 
-function heldBackBy(proposals: readonly PolicyProposal[]): Map<WorkloadKey, Map<string, string>> {
+function heldBackBy(
+  proposals: readonly PolicyProposal[],
+  heldBackOf: JudgeInput['heldBackOf'],
+): Map<WorkloadKey, Map<string, string>> {
   const found = new Map<WorkloadKey, Map<string, string>>();
   for (const proposal of proposals) {
     const { status } = proposal;
-    if (status === undefined || status.state === 'Superseded' || status.heldBack.items.length === 0) continue;
+    if (status === undefined || status.state === 'Superseded' || status.heldBack.count === 0) continue;
     for (const workload of workloadsOf(proposal)) {
       const of = found.get(workload) ?? new Map<string, string>();
-      for (const { connection, message } of status.heldBack.items) of.set(connection, message);
+      for (const { connection, message } of heldBackOf(proposal)) of.set(connection, message);
       found.set(workload, of);
     }
   }

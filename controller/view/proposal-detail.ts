@@ -37,7 +37,11 @@ export function proposalDetail(proposal: PolicyProposal, facts: DetailFacts): Pr
     },
     effect: effectWords(facts.changes),
     inForce: current ? revisionView(current) : null,
-    evidence: { count: spec.evidence.length, items: spec.evidence.slice(0, listed).map(connectionIdWords) },
+    evidence: {
+      count: spec.evidence.length,
+      said: Math.min(spec.evidence.length, listed),
+      items: spec.evidence.slice(0, listed).map(connectionIdWords),
+    },
     ...(status === undefined ? noStatus : statusParts(status)),
     warnings: facts.warnings,
     mode: facts.mode,
@@ -71,7 +75,7 @@ function statusParts(status: ProposalStatus) {
   };
 }
 
-const nothing: CountedWords = { count: 0, items: [] };
+const nothing: CountedWords = { count: 0, said: 0, items: [] };
 const noStatus: ReturnType<typeof statusParts> = {
   revisions: [],
   proof: { valid: false, checks: [], overGrants: [] },
@@ -89,7 +93,7 @@ const noStatus: ReturnType<typeof statusParts> = {
 };
 
 function inWords({ count, items }: CountedItems): CountedWords {
-  return { count, items: groupedItems(items) };
+  return { count, said: items.length, items: groupedItems(items) };
 }
 
 export function revisionView({ revision, digest, appliedAt, approvedBy, policies }: Revision): RevisionView {

@@ -148,7 +148,22 @@ export interface RevisionView {
 /** How many there are, and the first of them in words. */
 export interface CountedWords {
   readonly count: number;
+  /** How many of them the items say: those of one source with one reason are one item. */
+  readonly said: number;
   readonly items: readonly string[];
+}
+
+/** Lists of which a proposal's status keeps the beginning alone: the last part of their paths. */
+export const proposalListNames = ['held-back', 'omissions', 'would-deny'] as const;
+export type ProposalListName = (typeof proposalListNames)[number];
+
+/** GET …/held-back, …/omissions and …/would-deny: one connection. */
+export interface ListedConnection {
+  readonly connection: string;
+  /** `shop/Deployment/a > shop/Deployment/b TCP 80`. */
+  readonly words: string;
+  /** Why it is in the list, in one sentence. */
+  readonly message: string;
 }
 
 /** What a proposal changes, as edges between nodes of the graph at the level `workload`. */

@@ -8,6 +8,7 @@ import { systemClock } from '../../controller/adapters/system-clock.ts';
 import { clusterStudy } from '../../controller/cluster-study.ts';
 import type { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { LiveGraph } from '../../controller/live-graph.ts';
+import { ProposalLists } from '../../controller/proposal-lists.ts';
 import type { ClusterView } from '../../controller/ports.ts';
 
 export interface ServedGraph {
@@ -40,7 +41,8 @@ export async function serveGraph(
     if (study.cluster !== cluster) study = clusterStudy(cluster, study);
     return study;
   };
-  const live = new LiveGraph({ graph, study: studyNow, view, clock: systemClock });
+  const lists = new ProposalLists({ view, clock: systemClock, lookedWithin: () => undefined });
+  const live = new LiveGraph({ graph, study: studyNow, view, clock: systemClock, lists });
   const ring = new EventRing(epoch, (rows, { maySee }) => live.changeOf(rows, maySee));
   const stop = new AbortController();
   const server = await ApiServer.open({
@@ -68,6 +70,7 @@ export async function serveGraph(
       index: () => studyNow().index,
       worldOf: (profile) => studyNow().worldOf(profile),
       readPolicies: () => ({ policies: [], problems: [] }),
+      listOf: (proposal, list) => lists.of(proposal, list),
       onlyClaims: true,
       status: () => Promise.reject(new Error('there is no status here')),
       decide: () => Promise.reject(new Error('nothing is decided here')),

@@ -58,7 +58,8 @@ function judge(
     { policies: inForce },
   );
   const world = clusterStudy(cluster).worldOf(defaultProfile);
-  return new ConnectionJudge(judgeTerms({ world, proposals, stored: inForce, policiesOf: () => proposed }));
+  const heldBackOf = ({ status }: PolicyProposal) => status?.heldBack.items ?? [];
+  return new ConnectionJudge(judgeTerms({ world, proposals, stored: inForce, policiesOf: () => proposed, heldBackOf }));
 }
 
 const connection = (source: Endpoint, destination: Endpoint, rest: object = {}) => ({

@@ -7,8 +7,8 @@ import type { ClusterView } from '../../../ports.ts';
 import type { ReadPolicies } from '../../../view/decision-changes.ts';
 import type { GraphWorld } from '../../../view/graph-view.ts';
 import type { OperationStatus } from '../../../view/operation-status.ts';
-import type { DecisionAnswer, DecisionInput } from '../../../view/proposal-shape.ts';
-import type { PolicyProposal } from '../../../model/policy-proposal.ts';
+import type { DecisionAnswer, DecisionInput, ProposalListName } from '../../../view/proposal-shape.ts';
+import type { ListedItem, PolicyProposal } from '../../../model/policy-proposal.ts';
 import type { Caller } from './gate.ts';
 
 /** What was seen, as it is now. */
@@ -39,6 +39,8 @@ export interface ApiSource {
   readonly index: () => ClusterIndex;
   readonly worldOf: (profile: Profile) => ProofWorld;
   readonly readPolicies: ReadPolicies;
+  /** A list of a proposal as long as it is, ascending by connection; undefined until flows are read. */
+  readonly listOf: (proposal: PolicyProposal, list: ProposalListName) => readonly ListedItem[] | undefined;
   readonly status: (maySee: (namespace: string) => boolean) => Promise<OperationStatus>;
   /** Nothing stamps decisions here: they can only be claimed. */
   readonly onlyClaims: boolean;

@@ -131,7 +131,11 @@ const mostHits = 50;
 export function seenTraffic({ source }: ApiRequest): SeenTraffic {
   const seen = source.seen();
   if (seen !== undefined) return seen;
-  throw new ApiProblem(
+  throw nothingSeen();
+}
+
+export function nothingSeen(): ApiProblem {
+  return new ApiProblem(
     503,
     'NotReady',
     'nothing was read yet: this controller has just started, or another one leads',

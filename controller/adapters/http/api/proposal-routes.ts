@@ -1,18 +1,25 @@
 import { z } from 'zod';
-import type { PolicyProposal } from '../../../model/policy-proposal.ts';
+import type { ListedItem, PolicyProposal } from '../../../model/policy-proposal.ts';
 import { effectiveProfileIn } from '../../../view/effective-profile.ts';
+import { connectionIdWords } from '../../../view/connection-words.ts';
 import { proposalDetail } from '../../../view/proposal-detail.ts';
 import { proposalEffect } from '../../../view/proposal-effect.ts';
+import { type ListedConnection, type ProposalListName, proposalListNames } from '../../../view/proposal-shape.ts';
 import { proposalSummary } from '../../../view/proposal-summary.ts';
 import { reviewWarnings } from '../../../view/review-warnings.ts';
 import { rulesInWords } from '../../../view/rules-in-words.ts';
 import type { Gate } from './gate.ts';
 import { proposalState } from './graph-schemas.ts';
-import { seenTraffic } from './graph-routes.ts';
+import { nothingSeen, seenTraffic } from './graph-routes.ts';
 import { pageOfList, pageQuery } from './paging.ts';
 import { decisionRoutes } from './proposal-decision-routes.ts';
 import { changesOf, missingRight, obstacleOf, proposalOf } from './proposal-request.ts';
-import { proposalDetailSchema, proposalEffectSchema, proposalPageSchema } from './proposal-schemas.ts';
+import {
+  listedConnectionPageSchema,
+  proposalDetailSchema,
+  proposalEffectSchema,
+  proposalPageSchema,
+} from './proposal-schemas.ts';
 import { type ApiRoute, route } from './route.ts';
 
 const name = z.string().min(1).max(253);
@@ -96,8 +103,35 @@ export function proposalRoutes(gate: Gate): readonly ApiRoute[] {
         });
       },
     }),
+    ...proposalListNames.map(listRoute),
     ...decisionRoutes(gate),
   ];
+}
+
+const listSummaries: Readonly<Record<ProposalListName, string>> = {
+  'held-back': 'Suspicious connections that are not in the policies, all of them as they are now',
+  omissions: 'Connections that were seen and that no rule is written for, all of them as they are now',
+  'would-deny': 'Connections that were seen and that the policies would deny, all of them as they are now',
+};
+
+function listRoute(list: ProposalListName): ApiRoute {
+  return route({
+    method: 'get',
+    path: `/proposals/{namespace}/{name}/${list}`,
+    summary: listSummaries[list],
+    query: pageQuery,
+    answers: { status: 200, schema: listedConnectionPageSchema },
+    errors: [404, 503],
+    handle: async (request, query) => {
+      const items = request.source.listOf(proposalOf(request), list);
+      if (items === undefined) throw nothingSeen();
+      return pageOfList(items, query, ({ connection }) => connection, listedConnection);
+    },
+  });
+}
+
+function listedConnection({ connection, message }: ListedItem): ListedConnection {
+  return { connection, words: connectionIdWords(connection), message };
 }
 
 function keyOf({ metadata }: PolicyProposal): string {

@@ -5,6 +5,7 @@ import type { ListPage } from '../../../view/api-shape.ts';
 import type {
   DecisionAnswer,
   DecisionInput,
+  ListedConnection,
   ProposalDetail,
   ProposalEffect,
   ProposalSummary,
@@ -47,7 +48,11 @@ const summaryObject = z.strictObject(summary);
 export const proposalSummarySchema = schemaOf<ProposalSummary>()(summaryObject);
 export const proposalPageSchema = schemaOf<ListPage<ProposalSummary>>()(pageOf(summaryObject));
 
-const countedWords = z.strictObject({ count, items: z.array(z.string()) });
+const countedWords = z.strictObject({
+  count,
+  said: count.describe('How many of them the items say; paths of their own have all of them.'),
+  items: z.array(z.string()),
+});
 const revision = z.strictObject({
   revision: count,
   digest: z.string(),
@@ -141,6 +146,16 @@ export const takingBackSchema = schemaOf<TakingBack>()(
       required: count,
     }),
   }),
+);
+
+export const listedConnectionPageSchema = schemaOf<ListPage<ListedConnection>>()(
+  pageOf(
+    z.strictObject({
+      connection: z.string().describe('Its id.'),
+      words: z.string().describe('shop/Deployment/a > shop/Deployment/b TCP 80'),
+      message: z.string().describe('Why it is in the list, in a sentence.'),
+    }),
+  ),
 );
 
 const reach = z.enum(['allowed', 'denied', 'unknown']);
