@@ -5,6 +5,8 @@ interface Applied {
   floor: number;
   /** Those above it that were applied, ascending. */
   readonly above: number[];
+  /** From the number before (the floor) to each of them, as the position says it: kept, as positions are asked for often. */
+  readonly steps: string[];
   heardMs: number;
 }
 
@@ -38,14 +40,20 @@ export class AppliedNumbers {
 
   /** Whether it is new, and is to be applied now. What is older than can be told counts as applied. */
   take(producer: string, number: number, nowMs: number): boolean {
-    const known = this.#known.get(producer) ?? { floor: 0, above: [], heardMs: nowMs };
-    const { above } = known;
+    const known = this.#known.get(producer) ?? { floor: 0, above: [], steps: [], heardMs: nowMs };
+    const { above, steps } = known;
     if (number <= known.floor) return false;
     let at = above.length;
     while (at > 0 && (above[at - 1] as number) > number) at--;
     if (above[at - 1] === number) return false;
+    const next = above[at];
     above.splice(at, 0, number);
-    if (above.length > toldApart) known.floor = above.shift() as number;
+    steps.splice(at, 0, (number - (above[at - 1] ?? known.floor)).toString(radix));
+    if (next !== undefined) steps[at + 1] = (next - number).toString(radix);
+    if (above.length > toldApart) {
+      known.floor = above.shift() as number;
+      steps.shift();
+    }
     known.heardMs = nowMs;
     this.#known.delete(producer);
     this.#known.set(producer, known);
@@ -56,8 +64,7 @@ export class AppliedNumbers {
   position(producer: string): SourcePosition | undefined {
     const known = this.#known.get(producer);
     if (known === undefined) return undefined;
-    const { floor, above, heardMs } = known;
-    const steps = above.map((number, i) => (number - (above[i - 1] ?? floor)).toString(radix));
+    const { floor, steps, heardMs } = known;
     return `${heardMs} ${floor} ${steps.join('.')}`;
   }
 
@@ -75,10 +82,11 @@ export class AppliedNumbers {
 
 /** Time, floor, and the steps from each number to the next. */
 function parsePosition(position: SourcePosition | undefined): Applied | undefined {
-  const [, heardMs, floor, steps] = /^(\d+) (\d+) ([0-9a-z]+(?:\.[0-9a-z]+)*)$/.exec(position ?? '') ?? [];
-  if (steps === undefined) return undefined;
+  const [, heardMs, floor, text] = /^(\d+) (\d+) ([0-9a-z]+(?:\.[0-9a-z]+)*)$/.exec(position ?? '') ?? [];
+  if (text === undefined) return undefined;
+  const steps = text.split('.');
   const above: number[] = [];
   let number = Number(floor);
-  for (const step of steps.split('.')) above.push((number += Number.parseInt(step, radix)));
-  return { floor: Number(floor), above, heardMs: Number(heardMs) };
+  for (const step of steps) above.push((number += Number.parseInt(step, radix)));
+  return { floor: Number(floor), above, steps, heardMs: Number(heardMs) };
 }

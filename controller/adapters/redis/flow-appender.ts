@@ -82,17 +82,31 @@ export class FlowAppender {
   async append({ producer, number, ...batch }: AppendedBatch, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const parts = divided(batch, this.#shards.count);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let missing = parts.size;
+    const done = (error?: Error) => {
+      if (error !== undefined) reject(error);
+      else if (--missing === 0) resolve();
+    };
+    const given = [...parts].map(([shard, part]) => {
+      const tail = this.#tails[shard] as ShardTail;
+      const waiting = { entry: { producer, number, text: encodeEntry(part) }, done };
+      tail.append(waiting);
+      return { tail, waiting };
+    });
+    if (missing === 0) resolve();
+    const abort = () => {
+      for (const { tail, waiting } of given) tail.giveUp(waiting);
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
     this.#waiting++;
     try {
-      await Promise.all(
-        [...parts].map(([shard, part]) => {
-          const tail = this.#tails[shard] as ShardTail;
-          return tail.append({ producer, number, text: encodeEntry(part) }, signal);
-        }),
-      );
+      await promise;
       this.#appendedFlows += batch.flows.length;
     } finally {
       this.#waiting--;
+      signal.removeEventListener('abort', abort);
     }
   }
 }

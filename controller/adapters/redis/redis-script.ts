@@ -89,7 +89,8 @@ return #ARGV - 2
 /**
  * One save as a whole, or nothing of it. KEYS: meta, writer, those of the operations. ARGV: id, our token, claim, revision
  * that it makes, for how long we write, number of staged parts, their lengths; then operations: command, position of its
- * key in KEYS, number of arguments, arguments. Staged parts are the last of KEYS and hold operations too, which come first.
+ * key in KEYS, number of arguments, arguments (of XDEL, the ids as one text). Staged parts are the last of KEYS and hold
+ * operations too, which come first.
  *
  * Answers with `saved`, also when this very save was made before and nobody heard of it; `lost` when saves of ours are not
  * there any more; `taken` when another writer came after us; `staged` when a part is missing.
@@ -114,10 +115,23 @@ for part = 1, parts do
   if redis.call('LLEN', KEYS[#KEYS - parts + part]) ~= tonumber(ARGV[6 + part]) then return 'staged' end
 end
 local fields = 0
+local function remove(key, text)
+  local ids = {}
+  for id in string.gmatch(text, '%S+') do
+    ids[#ids + 1] = id
+    if #ids == 1000 then
+      redis.call('XDEL', key, unpack(ids))
+      ids = {}
+    end
+  end
+  if #ids > 0 then redis.call('XDEL', key, unpack(ids)) end
+end
 local function apply(list, at)
   while at <= #list do
     local command, key, count = list[at], KEYS[tonumber(list[at + 1])], tonumber(list[at + 2])
-    local changed = redis.call(command, key, unpack(list, at + 3, at + 2 + count))
+    local changed = 0
+    if command == 'XDEL' then remove(key, list[at + 3])
+    else changed = redis.call(command, key, unpack(list, at + 3, at + 2 + count)) end
     if key ~= KEYS[1] then
       if command == 'HSET' then fields = fields + changed elseif command == 'HDEL' then fields = fields - changed end
     end

@@ -31,6 +31,12 @@ for i, entry in ipairs(entries) do texts[i] = entry[1] .. '\\n' .. table.concat(
 return {first[1] and first[1][1] or '', table.concat(texts, '\\n')}
 `);
 
+interface Reading {
+  /** Id of the first entry that is there, or empty. */
+  readonly first: string;
+  readonly entries: readonly ReadEntry[];
+}
+
 interface ReadEntry {
   readonly id: string;
   readonly fields: readonly string[];
@@ -84,18 +90,26 @@ export class ShardIntake implements FlowSource {
 
   /** Rejects with RedisStoreError. */
   async *batches(signal: AbortSignal): AsyncGenerator<FlowBatch> {
+    let ahead: Promise<Reading> | undefined;
     while (!signal.aborted) {
-      const answer = await this.#link.run(
-        readScript,
-        [this.key],
-        [(this.#after && `(${this.#after}`) || '-', mostRead],
-      );
-      const [first, text] = answer as [string, string];
-      const entries = entriesOf(text);
-      if (entries.length > 0) yield this.#batch(entries);
-      else if (this.#isNew(first)) this.#after = '';
-      if (entries.length < mostRead) await this.#clock.sleep(this.#pollMs, signal).catch(() => undefined);
+      const { first, entries } = await (ahead ?? this.#read());
+      ahead = undefined;
+      const isMore = entries.length === mostRead;
+      if (entries.length > 0) {
+        this.#after = entries.at(-1)?.id ?? '';
+        // the server answers while these are counted
+        if (isMore) ahead = this.#read();
+        ahead?.catch(() => undefined);
+        yield this.#batch(entries);
+      } else if (this.#isNew(first)) this.#after = '';
+      if (!isMore) await this.#clock.sleep(this.#pollMs, signal).catch(() => undefined);
     }
+  }
+
+  async #read(): Promise<Reading> {
+    const from = this.#after === '' ? '-' : `(${this.#after}`;
+    const [first, text] = (await this.#link.run(readScript, [this.key], [from, mostRead])) as [string, string];
+    return { first, entries: entriesOf(text) };
   }
 
   /** Entries of the batches up to that position, for the step that saves what was in them. */
@@ -139,7 +153,6 @@ export class ShardIntake implements FlowSource {
     }
     for (const producer of producers.keys()) producers.set(producer, this.#applied.position(producer));
     for (const producer of this.#applied.forget(now)) producers.set(producer, undefined);
-    this.#after = entries.at(-1)?.id ?? this.#after;
     this.#unsaved.push({ read: ++this.#reads, ids: entries.map(({ id }) => id) });
     const records = flows.length + losses.length + observed.length + rejected.length;
     return { position: `${this.#reads}`, producers, flows, losses, observed, rejected, records, skipped };

@@ -38,7 +38,8 @@ local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 return {'appended', own, first[1] and first[1][1] or '', ids}
 `);
 
-interface Waiting {
+/** An entry that is to be appended. */
+export interface Waiting {
   readonly entry: OwnEntry;
   readonly done: (error?: Error) => void;
 }
@@ -56,6 +57,10 @@ export class ShardTail {
   readonly #options: ShardTailOptions;
   readonly #keys: readonly [string, string];
   #queue: Waiting[] = [];
+  /** Of the step that is under way; not in the queue meanwhile. */
+  #sent: Waiting[] = [];
+  /** By the server, as the latest step found. */
+  #lost: Waiting[] = [];
   #isSending = false;
   /** Entries of ours that the stream has got. */
   #own = 0;
@@ -73,18 +78,16 @@ export class ShardTail {
     this.#keys = [intake, `${tail}:${options.self}`];
   }
 
-  append(entry: OwnEntry, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting: Waiting = { entry, done: (error) => (error === undefined ? resolve() : reject(error)) };
-    const abort = () => {
-      // what is being sent may arrive; the same number again is then no second one
-      this.#queue = this.#queue.filter((other) => other !== waiting);
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', abort, { once: true });
+  /** Tells when the stream has it, or why it cannot. */
+  append(waiting: Waiting): void {
     this.#queue.push(waiting);
     if (!this.#isSending) void this.#send();
-    return promise.finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** Gives up what is not sent yet. What is being sent may arrive; the same number again is then no second one. */
+  giveUp(waiting: Waiting): void {
+    this.#queue = this.#queue.filter((other) => other !== waiting);
+    this.#sent = this.#sent.filter((other) => other !== waiting);
   }
 
   /** Looks after what is there until aborted, and sends nothing afterwards. */
@@ -102,6 +105,7 @@ export class ShardTail {
     this.#isSending = true;
     try {
       await this.#step([]);
+      this.#putBack();
       this.failure = undefined;
     } catch (error) {
       this.#tell(error);
@@ -112,38 +116,51 @@ export class ShardTail {
   async #send(): Promise<void> {
     this.#isSending = true;
     for (let failures = 0; this.#queue.length > 0 && !this.#ended; ) {
-      const next = this.#next();
+      this.#sent = this.#next();
       try {
-        const outcome = await this.#step(next.map(({ entry }) => entry));
+        const outcome = await this.#step(this.#sent.map(({ entry }) => entry));
         failures = 0;
         this.failure = outcome === 'full' ? this.#full() : undefined;
-        if (outcome === 'appended') this.#settle(next);
-        else if (outcome === 'full') await this.#pause(fullPauseMs);
+        if (outcome === 'appended') this.#settle();
+        else this.#putBack();
+        if (outcome === 'full') await this.#pause(fullPauseMs);
       } catch (error) {
         this.#tell(error);
-        if (isPassing(error)) await this.#pause(backoffMs(++failures, 1, backoff));
-        else this.#settle(next, error as Error);
+        if (!isPassing(error)) this.#settle(error as Error);
+        else {
+          this.#putBack();
+          await this.#pause(backoffMs(++failures, 1, backoff));
+        }
       }
     }
     this.#isSending = false;
   }
 
-  #next(): readonly Waiting[] {
+  /** Takes what is sent at once out of the queue. */
+  #next(): Waiting[] {
     let bytes = 0;
-    const end = this.#queue.findIndex(({ entry }, i) => {
+    let count = 0;
+    for (const { entry } of this.#queue) {
       bytes += entry.text.length;
-      return i > 0 && (i >= mostAtOnce || bytes > mostBytesAtOnce);
-    });
-    return end < 0 ? [...this.#queue] : this.#queue.slice(0, end);
+      if (count > 0 && (count >= mostAtOnce || bytes > mostBytesAtOnce)) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
   }
 
-  #settle(sent: readonly Waiting[], error?: Error): void {
-    const settled = new Set(sent);
-    this.#queue = this.#queue.filter((waiting) => !settled.has(waiting));
+  #settle(error?: Error): void {
+    const sent = this.#sent;
+    this.#sent = [];
     for (const { done } of sent) done(error);
   }
 
-  /** `back`: the server is at an earlier moment, and what it has lost stands first in the queue now. */
+  /** In front of all others, and after what the server has lost. */
+  #putBack(): void {
+    this.#queue = [...this.#lost, ...this.#sent, ...this.#queue];
+    [this.#lost, this.#sent] = [[], []];
+  }
+
+  /** `back`: the server is at an earlier moment, and what it has lost is in `lost` now. */
   async #step(entries: readonly OwnEntry[]): Promise<'appended' | 'full' | 'back'> {
     const { link, mostWaiting, clock, entries: kept } = this.#options;
     const triples = entries.flatMap(({ producer, number, text }) => [JSON.stringify(producer), number, text]);
@@ -167,7 +184,10 @@ export class ShardTail {
     this.lostEntries += gone;
     this.#own = own;
     const lost = gone === 0 ? entries : [this.#loss(), ...entries];
-    this.#queue.unshift(...lost.map((entry) => ({ entry, done: () => undefined })));
+    const done = (error?: Error) => {
+      if (error !== undefined) this.lostEntries++;
+    };
+    this.#lost = lost.map((entry) => ({ entry, done }));
   }
 
   /** What is gone may have been of any node. */
