@@ -1,128 +1,29 @@
 import test from 'ava';
-import fc from 'fast-check';
-import { parseIp } from '../../controller/model/cidr.ts';
-import type { Cluster } from '../../controller/model/cluster.ts';
-import { connectionId } from '../../controller/model/connection.ts';
-import { apiServerEndpoint, type Endpoint } from '../../controller/model/endpoint.ts';
-import type { NetworkPolicy, NetworkPolicySpec } from '../../controller/model/network-policy.ts';
+import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
 import { listedItems } from '../../controller/model/policy-proposal.ts';
-import { defaultProfile } from '../../controller/model/profile.ts';
 import type { Sighting } from '../../controller/model/sighting.ts';
-import { compilePolicies } from '../../controller/policy/evaluate/compile-policies.ts';
-import { indexCluster } from '../../controller/policy/evaluate/cluster-index.ts';
-import { evaluator } from '../../controller/policy/evaluate/evaluator.ts';
-import type { Party } from '../../controller/policy/evaluate/views.ts';
-import { proofWorld } from '../../controller/policy/proof-world.ts';
-import { type FlowFindings, FlowJudge, type WatchedPolicies } from '../../controller/reconcile/flow-judge.ts';
+import { FlowJudge } from '../../controller/reconcile/flow-judge.ts';
 import { buildCluster, keyOf } from '../support/build-cluster.ts';
-import { policyWorld } from '../support/random-policy-world.ts';
-import { peer, sighting, workload } from '../support/sightings.ts';
-
-const appliedMs = Date.UTC(2026, 10, 20, 12);
-
-const shop = (parts: Partial<Cluster> = {}) =>
-  buildCluster(
-    [
-      { name: 'web', labels: { app: 'web' }, pods: [{ node: 'a', ips: ['10.244.0.1'] }] },
-      {
-        name: 'cart',
-        labels: { app: 'cart' },
-        pods: [
-          { node: 'a', ips: ['10.244.0.2'] },
-          { node: 'b', ips: ['10.244.1.2'] },
-        ],
-      },
-      { name: 'redis', labels: { app: 'redis' }, pods: [{ node: 'b', ips: ['10.244.1.3'] }] },
-    ],
-    {
-      nodes: ['a', 'b'].map((name, i) => ({
-        name,
-        labels: {},
-        ips: [`172.18.0.${i + 2}`],
-        hostIps: [`172.18.0.${i + 2}`],
-        podCidrs: [],
-      })),
-      apiServer: { ips: ['172.18.0.9'], port: 6443 },
-      ...parts,
-    },
-  );
-
-const policy = (name: string, app: string, spec: Omit<NetworkPolicySpec, 'podSelector'>): NetworkPolicy => ({
-  apiVersion: 'networking.k8s.io/v1',
-  kind: 'NetworkPolicy',
-  metadata: { name, namespace: 'shop' },
-  spec: { podSelector: { matchLabels: { app } }, policyTypes: ['Ingress', 'Egress'], ...spec },
-});
-const pods = (app: string) => [{ podSelector: { matchLabels: { app } } }];
-const port = (number: number) => [{ protocol: 'TCP' as const, port: number }];
-
-/** shop/cart is called by shop/web on 8080 and calls shop/redis on 6379. */
-const cartPolicy = policy('nanoseg-cart', 'cart', {
-  ingress: [{ from: pods('web'), ports: port(8080) }],
-  egress: [{ to: pods('redis'), ports: port(6379) }],
-});
-
-const ends: Readonly<Record<string, Endpoint>> = {
-  web: workload('web'),
-  cart: workload('cart'),
-  redis: workload('redis'),
-  apiserver: apiServerEndpoint,
-  unknown: { kind: 'unknown', reason: 'no-owner', address: '10.9.9.9' },
-  dns: { kind: 'service', namespace: 'kube-system', name: 'dns' },
-};
-
-function end(text: string): Endpoint {
-  if (text.startsWith('node:')) return { kind: 'node', name: text.slice(5) };
-  return ends[text] ?? { kind: 'external', address: text };
-}
-
-/** `web > cart 8080`, seen a minute after the apply. */
-function flow(text: string, parts: Partial<Sighting> = {}): Sighting {
-  const [from = '', , to = '', number = '0'] = text.split(' ');
-  const timeMs = appliedMs + 60_000;
-  return sighting({ client: peer(end(from)), server: peer(end(to)), port: Number(number), timeMs, ...parts });
-}
-
-const idOf = (text: string) => {
-  const { client, server, port: number } = flow(text);
-  return connectionId(client.endpoint, server.endpoint, 6, number, true);
-};
-
-function watched(parts: Partial<WatchedPolicies> = {}): WatchedPolicies {
-  return {
-    digest: 'sha256:one',
-    workloads: [keyOf('shop/cart')],
-    policies: [cartPolicy],
-    inForce: [],
-    baseline: new Set([idOf('web > cart 8080'), idOf('cart > redis 6379')]),
-    enforced: true,
-    sinceMs: appliedMs,
-    ...parts,
-  };
-}
-
-function worldOf(cluster: Cluster, cni: 'calico' | 'generic' = 'calico') {
-  return proofWorld(indexCluster(cluster), cluster.policies, { ...defaultProfile, cni });
-}
-
-function judgeOf(parts: Partial<WatchedPolicies> = {}, cluster = shop()): FlowJudge {
-  const judge = new FlowJudge();
-  judge.setWorld(worldOf(cluster));
-  judge.watch('cart', watched(parts));
-  return judge;
-}
-
-function findings(judge: FlowJudge, ...flows: readonly Sighting[]): FlowFindings {
-  for (const one of flows) judge.observe(one);
-  const found = judge.findings('cart');
-  if (!found) throw new Error('not watched');
-  return found;
-}
-
-const shadow = { enforced: false } as const;
-const answered = { answered: true } as const;
-const denied = { verdict: 'denied' } as const;
-const idsOf = (list: FlowFindings['denied']) => list.samples.map(({ connection }) => connection);
+import { peer } from '../support/sightings.ts';
+import {
+  answered,
+  appliedMs,
+  cartPolicy,
+  denied,
+  end,
+  findings,
+  flow,
+  idOf,
+  idsOf,
+  judgeOf,
+  pods,
+  policy,
+  port,
+  shadow,
+  shop,
+  watched,
+  worldOf,
+} from './judged-shop.ts';
 
 test('a proposal in shadow tells what passes now and would not', (t) => {
   const found = findings(
@@ -391,88 +292,3 @@ test('an unwatched workload, the API server and addresses are judged as the eval
   t.like(found, { judged: 2, wouldDeny: { count: 1 } });
   t.deepEqual(idsOf(found.wouldDeny), [idOf('cart > apiserver 443')]);
 });
-
-const flowTexts = [
-  'web > cart 8080',
-  'web > cart 22',
-  'cart > redis 6379',
-  'redis > cart 8080',
-  'cart > cart 8080',
-  'node:a > cart 8080',
-  '203.0.113.7 > cart 8080',
-  'cart > 203.0.113.8 443',
-  'unknown > cart 8080',
-];
-const anyFlow = fc
-  .record({
-    text: fc.constantFrom(...flowTexts),
-    verdict: fc.constantFrom('allowed' as const, 'denied' as const, 'none' as const, 'audited' as const),
-    answered: fc.constantFrom(undefined, true, false),
-    directed: fc.constantFrom(true, true, true, false),
-    timeMs: fc.constantFrom(appliedMs - 1, appliedMs, appliedMs + 60_000),
-    protocol: fc.constantFrom(6, 6, 6, 1),
-  })
-  .map(({ text, ...parts }) => flow(text, parts));
-const anyChange = fc.oneof(
-  { weight: 6, arbitrary: anyFlow.map((one) => (judge: FlowJudge) => judge.observe(one)) },
-  fc
-    .record({ digest: fc.constantFrom('one', 'two'), enforced: fc.boolean(), wide: fc.boolean() })
-    .map(({ wide, ...parts }) => {
-      const inForce = wide ? [policy('by-hand', 'cart', { ingress: [{ ports: port(22) }] })] : [];
-      return (judge: FlowJudge) => judge.watch('cart', watched({ ...parts, inForce }));
-    }),
-  fc.constant((judge: FlowJudge) => judge.setWorld(worldOf(shop()))),
-  fc.constant((judge: FlowJudge) => judge.unwatch('cart')),
-);
-
-test('what is remembered makes no difference: a judge without memory finds the same', (t) => {
-  fc.assert(
-    fc.property(fc.array(anyChange, { maxLength: 40 }), (changes) => {
-      const judges = [new FlowJudge(), new FlowJudge({ rememberedConnections: 0 })];
-      for (const judge of judges) {
-        judge.setWorld(worldOf(shop()));
-        judge.watch('cart', watched());
-        for (const change of changes) change(judge);
-      }
-      t.deepEqual(judges[0]?.findings('cart'), judges[1]?.findings('cart'));
-    }),
-    { numRuns: 60 },
-  );
-});
-
-test('a shadow over all workloads agrees with the evaluator', (t) => {
-  let compared = 0;
-  fc.assert(
-    fc.property(policyWorld, fc.constantFrom(80, 8080), ({ cluster, policies, cni }, number) => {
-      const index = indexCluster(cluster);
-      const world = proofWorld(index, [], { ...defaultProfile, cni: cni.name });
-      const plain = evaluator(index, compilePolicies(index, policies), world.cni);
-      const parties: Endpoint[] = [
-        ...index.keys.map((key): Endpoint => ({ kind: 'workload', workload: key })),
-        { kind: 'external', address: '203.0.113.9' },
-      ];
-      for (const [from, to] of parties.flatMap((a) => parties.map((b) => [a, b] as const))) {
-        if (from.kind === 'external' && to.kind === 'external') continue;
-        const judge = new FlowJudge();
-        judge.setWorld(world);
-        judge.watch('cart', watched({ ...shadow, workloads: index.keys, policies, baseline: new Set() }));
-        const found = findings(judge, flow('web > cart 1', { client: peer(from), server: peer(to), port: number }));
-        const { verdict } = plain.decide(partyOf(from), partyOf(to), 'TCP', number);
-        const allowed = found.judged === 1 && found.wouldDeny.count === 0;
-        // pods of one workload may differ: then each side may be in doubt where both together deny
-        t.is(allowed, verdict === 'allowed');
-        if (found.wouldDeny.count === 1) t.is(verdict, 'denied');
-        compared++;
-      }
-    }),
-    { numRuns: 50 },
-  );
-  t.true(compared > 100);
-});
-
-function partyOf(endpoint: Endpoint): Party {
-  if (endpoint.kind === 'workload') return endpoint;
-  const ip = endpoint.kind === 'external' ? parseIp(endpoint.address) : undefined;
-  if (!ip) throw new Error('no party');
-  return { kind: 'address', ip };
-}
