@@ -7,6 +7,7 @@ import type {
   Revision,
 } from '../../controller/model/policy-proposal.ts';
 import { inForce } from '../../controller/view/decided.ts';
+import type { ProposalListName } from '../../controller/view/proposal-shape.ts';
 import { proposalName } from '../../controller/view/proposal-names.ts';
 import { age } from './age.ts';
 import { connectionIdWords } from '../../controller/view/connection-words.ts';
@@ -21,6 +22,7 @@ export function proposalPage(proposal: PolicyProposal, rules: readonly string[],
   if (status === undefined) {
     return printable(`${proposalName(proposal)}\n  the controller has not looked at it yet\n\nPolicies\n${yaml}`, true);
   }
+  const pathOf = (list: ProposalListName) => `/api/v1/proposals/${metadata.namespace}/${metadata.name}/${list}`;
   const parts = [
     head(proposal, status),
     section('Rules', rules),
@@ -28,9 +30,13 @@ export function proposalPage(proposal: PolicyProposal, rules: readonly string[],
     proofSection(status),
     lines('Over-grants: allowed beyond the evidence', status.proof.overGrants),
     section('Readiness', readinessLines(status), ''),
-    itemsSection('Held back: suspicious, not learned until the profile accepts it', status.heldBack),
-    itemsSection('Seen, but no rule is written for it', status.omissions),
-    wouldDenySection(status),
+    itemsSection(
+      'Held back: suspicious, not learned until the profile accepts it',
+      status.heldBack,
+      pathOf('held-back'),
+    ),
+    itemsSection('Seen, but no rule is written for it', status.omissions, pathOf('omissions')),
+    wouldDenySection(status, pathOf('would-deny')),
     lines('Denied attempts that it would let pass', status.attempts.map(connectionIdWords)),
     shadowSection(status),
     section('Approvals', approvalLines(status, nowMs), ''),
@@ -139,23 +145,26 @@ function notes({ notes: own, newer, previous }: ProposalStatus): string[] {
 }
 
 /** What was held back is denied by intention, and stands above. */
-function wouldDenySection({ proof: { wouldDeny }, heldBack }: ProposalStatus): string {
+function wouldDenySection({ proof: { wouldDeny }, heldBack }: ProposalStatus, path: string): string {
   const others = notAmong(wouldDeny, heldBack);
   const meant = wouldDeny.items.length - others.length;
   const also =
     others.length === 0 ? 'only what is held back above' : `and ${counted(meant, 'connection')} held back above`;
   const shown = { count: wouldDeny.count - meant, items: others };
-  return itemsSection('Would deny, of what was seen', shown, wouldDeny.count, meant === 0 ? [] : [also]);
+  return itemsSection('Would deny, of what was seen', shown, path, wouldDeny.count, meant === 0 ? [] : [also]);
 }
 
 function itemsSection(
   title: string,
   { count, items }: CountedItems,
+  path: string,
   total = count,
   besides: readonly string[] = [],
 ): string {
   const shown = firstOf(groupedItems(items));
-  const more = count > items.length ? [`and ${counted(count - items.length, 'connection')} more`] : [];
+  const rest = count - items.length;
+  const more =
+    rest > 0 ? [`and ${counted(rest, 'connection')} more, all of them in nanoseg ui and at GET ${path}`] : [];
   return section(title, [...shown, ...more, ...besides], `${total}`);
 }
 

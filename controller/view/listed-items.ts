@@ -27,7 +27,7 @@ export function notAmong({ items }: CountedItems, others: CountedItems): ListedI
 }
 
 /** The reason without the side of the connection that it begins with, which is said before it: `no rule allows it (egress)`. */
-function reasonWords(item: ListedItem): string {
+export function reasonWords(item: ListedItem): string {
   const [, direction, side = '', reason = ''] = /^(ingress|egress) (.+): (.+)$/.exec(item.message) ?? [];
   if (direction === undefined) return item.message;
   const { source, target } = sidesOf(item);

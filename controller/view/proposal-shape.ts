@@ -162,8 +162,8 @@ export interface ListedConnection {
   readonly connection: string;
   /** `shop/Deployment/a > shop/Deployment/b TCP 80`. */
   readonly words: string;
-  /** Why it is in the list, in one sentence. */
-  readonly message: string;
+  /** Why it is in the list, in a clause. */
+  readonly because: string;
 }
 
 /** What a proposal changes, as edges between nodes of the graph at the level `workload`. */

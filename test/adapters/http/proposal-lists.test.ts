@@ -56,7 +56,7 @@ test.serial(
     const { json: detail } = await ask(api('/proposals/shop/deployment-cart'));
     t.is(detail.heldBackInWords.count, tried);
     t.is(detail.heldBackInWords.said, kept);
-    const found: { connection: string; words: string; message: string }[] = [];
+    const found: { connection: string; words: string; because: string }[] = [];
     let from = '';
     let pages = 0;
     do {
@@ -75,14 +75,14 @@ test.serial(
       );
     }
     t.regex(found[0]?.words ?? '', /^shop\/Deployment\/cart > shop\/Deployment\/db TCP 9\d\d\d$/);
-    t.regex(found[0]?.message ?? '', /^scan: its source tried 130 targets/);
+    t.regex(found[0]?.because ?? '', /^scan: its source tried 130 targets/);
   },
 );
 
 test.serial('what the policies would deny is told whole, too; a short list is as the status has it', async (t) => {
   const { json } = await list('would-deny', '?limit=500');
   t.is(json.items.length, tried);
-  t.regex(json.items[0].message, /^egress shop\/Deployment\/db/);
+  t.is(json.items[0].because, 'no rule allows it (egress)');
   t.deepEqual((await list('omissions')).json, { items: [], total: 0, continue: null });
   t.is((await ask(api('/proposals/shop/deployment-nobody/held-back'))).status, 404);
 });

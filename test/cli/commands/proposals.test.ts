@@ -126,7 +126,7 @@ test('show says everything, and what came from others cannot steer the terminal'
     /Rules \(2\)\n {2}from shop\/Deployment\/web to TCP 8080\n {2}nothing is let out/,
     /Evidence \(1 connection\)/,
     /Proof: valid\n {2}passed {2}evidence: all evidence stays allowed/,
-    /Held back.*\(60\)\n {2}a>b: a scanner\n {2}and 59 connections more/,
+    /Held back.*\(60\)\n {2}a>b: a scanner\n {2}and 59 connections more, all of them in nanoseg ui and at GET \/api\/v1\/proposals\/shop\/deployment-cart\/held-back\n/,
     /Seen, but no rule is written for it \(1\)/,
     /Approvals\n {2}1 of 2 needed\n {2}given by alice \(claimed\) \d+s ago \(x\)\n {2}ignored: y: it is expired/,
     /Drift \(1\)\n {2}nanoseg-cart: somebody opened it/,

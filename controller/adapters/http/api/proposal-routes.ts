@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ListedItem, PolicyProposal } from '../../../model/policy-proposal.ts';
 import { effectiveProfileIn } from '../../../view/effective-profile.ts';
 import { connectionIdWords } from '../../../view/connection-words.ts';
+import { reasonWords } from '../../../view/listed-items.ts';
 import { proposalDetail } from '../../../view/proposal-detail.ts';
 import { proposalEffect } from '../../../view/proposal-effect.ts';
 import { type ListedConnection, type ProposalListName, proposalListNames } from '../../../view/proposal-shape.ts';
@@ -130,8 +131,9 @@ function listRoute(list: ProposalListName): ApiRoute {
   });
 }
 
-function listedConnection({ connection, message }: ListedItem): ListedConnection {
-  return { connection, words: connectionIdWords(connection), message };
+function listedConnection(item: ListedItem): ListedConnection {
+  const { connection } = item;
+  return { connection, words: connectionIdWords(connection), because: reasonWords(item) };
 }
 
 function keyOf({ metadata }: PolicyProposal): string {

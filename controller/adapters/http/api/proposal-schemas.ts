@@ -153,7 +153,7 @@ export const listedConnectionPageSchema = schemaOf<ListPage<ListedConnection>>()
     z.strictObject({
       connection: z.string().describe('Its id.'),
       words: z.string().describe('shop/Deployment/a > shop/Deployment/b TCP 80'),
-      message: z.string().describe('Why it is in the list, in a sentence.'),
+      because: z.string().describe('Why it is in the list.'),
     }),
   ),
 );

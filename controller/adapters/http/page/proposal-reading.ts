@@ -1,9 +1,12 @@
+import type { ListPage } from '../../../view/api-shape.ts';
 import type {
   DecisionAnswer,
   DecisionInput,
   DecisionPath,
+  ListedConnection,
   ProposalDetail,
   ProposalEffect,
+  ProposalListName,
   ProposalSummary,
   TakingBack,
   TakingBackPath,
@@ -90,6 +93,11 @@ export class ProposalReading {
   stop(): void {
     this.abandonDetail();
     this.#listAgain.stop();
+  }
+
+  /** A page of a list that a proposal has only the beginning of. */
+  list(proposal: Named, list: ProposalListName, from: string | undefined): Promise<ListPage<ListedConnection>> {
+    return this.#caring(this.#api.proposalList(proposal, list, from));
   }
 
   takingBack(proposal: Named, path: TakingBackPath): Promise<TakingBack> {

@@ -4,8 +4,10 @@ import type {
   DecisionAnswer,
   DecisionInput,
   DecisionPath,
+  ListedConnection,
   ProposalDetail,
   ProposalEffect,
+  ProposalListName,
   ProposalSummary,
   TakingBack,
   TakingBackPath,
@@ -60,6 +62,9 @@ export interface GraphScope {
   readonly expand: readonly string[];
 }
 
+/** Items of a page, as many as the API gives at once. */
+const mostOfPage = 500;
+
 type Query = Readonly<Record<string, string | readonly string[] | number | undefined>>;
 
 /** The controller's API. The token is kept here, in memory, and nowhere else. */
@@ -105,6 +110,15 @@ export class ApiClient {
     return this.#get(`${proposalPath(namespace, name)}/effect`, {}, signal);
   }
 
+  /** A page of one of its lists, after the page that said `from`. */
+  proposalList(
+    { namespace, name }: Pick<ProposalSummary, 'namespace' | 'name'>,
+    list: ProposalListName,
+    from: string | undefined,
+  ): Promise<ListPage<ListedConnection>> {
+    return this.#get(`${proposalPath(namespace, name)}/${list}`, { limit: mostOfPage, continue: from });
+  }
+
   decide(
     { namespace, name }: Pick<ProposalSummary, 'namespace' | 'name'>,
     decision: DecisionPath,
@@ -144,7 +158,7 @@ export class ApiClient {
     const items: Item[] = [];
     let from: string | undefined;
     do {
-      const page: ListPage<Item> = await this.#get(path, { limit: 500, continue: from });
+      const page: ListPage<Item> = await this.#get(path, { limit: mostOfPage, continue: from });
       items.push(...page.items);
       from = page.continue ?? undefined;
     } while (from !== undefined);

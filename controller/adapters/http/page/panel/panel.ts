@@ -12,6 +12,7 @@ import { PairDetail } from './pair-detail.ts';
 import { proposalDetail, type ReviewMemory } from './proposal-detail.ts';
 import { ProposalList } from './proposal-list.ts';
 import { showSignIn } from './sign-in.ts';
+import { WholeLists } from './whole-lists.ts';
 
 /** The panel beside the picture: the proposals, or details of what is selected. */
 export function showPanel(
@@ -56,7 +57,7 @@ export function showPanel(
   };
   let shown: string | undefined;
   let drawn = state.now;
-  const memory: ReviewMemory = { tab: 'rules' };
+  const memory: ReviewMemory = { tab: 'rules', lists: new WholeLists(control.proposals, announcer) };
   const show = (values: PageValues) => {
     const { selection } = values;
     const what = selection === undefined ? '' : JSON.stringify(selection);

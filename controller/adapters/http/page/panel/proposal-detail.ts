@@ -9,10 +9,12 @@ import { tabs } from '../tabs.ts';
 import { counted, moment } from '../time-words.ts';
 import { diffView, yamlView } from './code-view.ts';
 import { facts, section, wordList } from './section.ts';
+import type { WholeLists } from './whole-lists.ts';
 
-/** What stays as it was from one proposal to the next. */
+/** What stays as it was when a proposal is drawn anew. */
 export interface ReviewMemory {
   tab: string;
+  readonly lists: WholeLists;
 }
 
 /** Everything that a reviewer asks of a proposal, and the decision at its end. */
@@ -30,7 +32,7 @@ export function proposalDetail(
     [
       { name: 'rules', title: 'Rules', content: rulesPart(proposal) },
       { name: 'effect', title: 'Effect', content: effectPart(proposal, effect) },
-      { name: 'evidence', title: 'Evidence', content: evidencePart(proposal) },
+      { name: 'evidence', title: 'Evidence', content: evidencePart(proposal, memory.lists.about(proposal)) },
       { name: 'diff', title: 'Diff', content: diffPart(proposal) },
       { name: 'yaml', title: 'YAML', content: yamlPart(proposal) },
     ],
@@ -110,7 +112,7 @@ function rulesPart(proposal: ProposalDetail): HTMLElement {
   return el(
     'div',
     {},
-    section(`Rules (${rulesInWords.length})`, wordList('rules', rulesInWords, rulesInWords.length, 'rules')) ??
+    section(`Rules (${rulesInWords.length})`, wordList('rules', rulesInWords, 'rules')) ??
       el('p', { class: 'panel-note' }, 'No rule: all traffic is denied.'),
     section('Over-grants: allowed beyond the evidence', wordList('over-grants', proof.overGrants)),
     section(
@@ -165,27 +167,27 @@ function effectPart({ effect: words }: ProposalDetail, effect: ProposalEffect | 
   );
 }
 
-function evidencePart(proposal: ProposalDetail): HTMLElement {
+function evidencePart(proposal: ProposalDetail, lists: WholeLists): HTMLElement {
   const { evidence, heldBackInWords, omissions, wouldDeny, attempts, shadow, shadowSamples } = proposal;
   return el(
     'div',
     {},
     section(
       `Evidence (${counted(evidence.count, 'connection')})`,
-      wordList('evidence', evidence.items, evidence.count) ?? 'none',
+      wordList('evidence', evidence.items) ?? 'none',
+      evidence.count > evidence.said &&
+        el(
+          'p',
+          { class: 'quiet' },
+          `${counted(evidence.count - evidence.said, 'more connection')}: nanoseg show -o json lists them all`,
+        ),
     ),
     section(
       `Held back: suspicious, not learned until the profile accepts it (${heldBackInWords.count})`,
-      wordList('held-back', heldBackInWords.items, heldBackInWords.count),
+      lists.of('held-back', heldBackInWords),
     ),
-    section(
-      `Would deny, of what was seen (${wouldDeny.count})`,
-      wordList('would-deny', wouldDeny.items, wouldDeny.count) ?? 'nothing',
-    ),
-    section(
-      `Seen, but no rule is written for it (${omissions.count})`,
-      wordList('omissions', omissions.items, omissions.count),
-    ),
+    section(`Would deny, of what was seen (${wouldDeny.count})`, lists.of('would-deny', wouldDeny) ?? 'nothing'),
+    section(`Seen, but no rule is written for it (${omissions.count})`, lists.of('omissions', omissions)),
     section(`Denied attempts that it would let pass (${attempts.length})`, wordList('attempts', attempts)),
     section(
       'Shadow: judged against live flows',

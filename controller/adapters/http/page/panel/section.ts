@@ -14,18 +14,12 @@ export function section(
 const listed = 8;
 
 /** Lines of words; of many the first ones, the others on demand. `id` is unique on the page. */
-export function wordList(
-  id: string,
-  lines: readonly string[],
-  count = lines.length,
-  kind = '',
-): HTMLElement | undefined {
-  if (count === 0) return undefined;
+export function wordList(id: string, lines: readonly string[], kind = ''): HTMLElement | undefined {
+  if (lines.length === 0) return undefined;
   const item = (line: string) => el('li', {}, printable(line));
   const first = el('ul', { class: `words ${kind}` }, ...lines.slice(0, listed).map(item));
   const rest = lines.slice(listed);
-  const untold = count - lines.length;
-  if (rest.length === 0 && untold === 0) return first;
+  if (rest.length === 0) return first;
   return el(
     'div',
     {},
@@ -33,14 +27,8 @@ export function wordList(
     el(
       'details',
       { id: `${id}-more` },
-      el('summary', {}, `and ${(count - Math.min(listed, lines.length)).toLocaleString('en')} more`),
+      el('summary', {}, `and ${rest.length.toLocaleString('en')} more`),
       el('ul', { class: `words ${kind}` }, ...rest.map(item)),
-      untold > 0 &&
-        el(
-          'p',
-          { class: 'quiet' },
-          `${untold.toLocaleString('en')} of them are not listed here: nanoseg show lists them all`,
-        ),
     ),
   );
 }
