@@ -28,6 +28,12 @@ redis.call('GET', key)
 redis.call('PTTL', key)
 redis.call('PEXPIRE', key, 1000)
 redis.call('DEL', key)
+local id = redis.call('XADD', key, '*', 'a', 1)
+redis.call('XLEN', key)
+redis.call('XRANGE', key, '-', '+')
+redis.call('XDEL', key, id)
+redis.call('EXISTS', key)
+redis.call('DEL', key)
 return 1
 `);
 
