@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadAll } from 'js-yaml';
-import type { PolicyApproval } from '../../controller/model/policy-approval.ts';
+import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
+import type { ApprovalSpec, PolicyApproval } from '../../controller/model/policy-approval.ts';
 import type { PolicyProposal, ProposalStatus } from '../../controller/model/policy-proposal.ts';
 import type { AuditEntry } from '../../controller/ports.ts';
 import { ConfigMapAuditLog } from '../../controller/adapters/audit/config-map-audit-log.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
 import { ControllerProcess } from './controller-process.ts';
 import { installDirectory, type Manifest, resourcesServed } from './install-for-test.ts';
-import type { KubeApi } from './kube-api.ts';
+import type { CommandResult, KubeApi, KubeUser } from './kube-api.ts';
 import { freePorts } from './owned-process.ts';
 import { deployment, flowLine } from './tiny-shop.ts';
 
@@ -85,6 +86,15 @@ export class InstalledShop {
     await this.kubectlApply(JSON.stringify(profile));
   }
 
+  /** Which of nanoseg's roles each has in the namespace. */
+  async bind(roles: Readonly<Record<string, 'approver' | 'viewer'>>): Promise<void> {
+    for (const [user, role] of Object.entries(roles)) {
+      const binding = ['rolebinding', user, `--clusterrole=nanoseg-${role}`, `--user=${user}`, '-n', 'shop'];
+      const { code, err } = await this.api.kubectl('admin', 'create', ...binding);
+      if (code !== 0) throw new Error(err);
+    }
+  }
+
   get controller(): ControllerProcess {
     if (this.#controller === undefined) throw new Error('the controller was not started');
     return this.#controller;
@@ -126,6 +136,12 @@ export class InstalledShop {
     );
   }
 
+  /** Resolves when every proposal was looked at since, more than once. */
+  async looked(): Promise<void> {
+    const before = await this.reconciled();
+    await this.eventually('a few looks', async () => ((await this.reconciled()) >= before + 9 ? true : undefined));
+  }
+
   async readiness(): Promise<{ readonly status: number; readonly text: string }> {
     const reply = await fetch(`http://127.0.0.1:${this.#healthPort}/readyz`);
     return { status: reply.status, text: await reply.text() };
@@ -163,6 +179,27 @@ export class InstalledShop {
 
   inState(workload: string, state: ProposalStatus['state']) {
     return this.until(workload, `is ${state}`, (status) => status.state === state);
+  }
+
+  policy(name: string): Promise<NetworkPolicy | undefined> {
+    return this.api.asAdmin.get<NetworkPolicy>({ kind: 'NetworkPolicy', namespace: 'shop', name });
+  }
+
+  /** With kubectl: an approval of what is proposed, or whatever `spec` says; what is taken back is what is in force. */
+  async decide(
+    user: KubeUser,
+    name: string,
+    workload: string,
+    spec: Partial<ApprovalSpec> = {},
+    ...args: readonly string[]
+  ): Promise<CommandResult> {
+    const status = (await this.proposal(workload))?.status;
+    const takesBack = spec.decision === 'Rollback' || spec.decision === 'Retire';
+    const digest = (takesBack ? status?.enforced?.digest : status?.digest) ?? '';
+    const decision = { decision: 'Approve', reason: 'reviewed', proposal: `deployment-${workload}`, digest, ...spec };
+    const metadata = { name, namespace: 'shop' };
+    const approval = { apiVersion: 'nanoseg.io/v1alpha1', kind: 'PolicyApproval', metadata, spec: decision };
+    return this.api.kubectlApply(user, JSON.stringify(approval), ...args);
   }
 
   approval(name: string): Promise<PolicyApproval | undefined> {
