@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import test from 'ava';
+import type { Page } from 'playwright-core';
 import { Listener } from '../support/http-client.ts';
 import { browserMissing, pageTest } from '../support/page-test.ts';
 import { TestBrowser } from '../support/page-browser.ts';
@@ -20,6 +21,10 @@ const flows = [0, 1, 2].flatMap((minute) => [
   flowLine('shop/cart > shop/db 5432', minute),
 ]);
 const names = ['web', 'cart', 'db'];
+/** Longer than the page waits for anything: its clock is put forward instead of waiting. */
+const patienceMs = 15_000;
+/** What a busy server asks for; more than the page would wait by itself at first. */
+const busySeconds = 1;
 
 let controller: PageController;
 let browser: TestBrowser;
@@ -42,7 +47,7 @@ if (browserMissing === undefined) {
 pageTest(
   'while the server is gone what one reads stays, nothing can be decided, and a restart is caught up',
   async (t) => {
-    const opened = await browser.open(`${controller.url}#/proposals/shop/deployment-cart`);
+    const opened = await browser.open(`${controller.url}#/proposals/shop/deployment-cart`, { prepare: withClock });
     const { page } = opened;
     await opened.drawn();
     await page.locator('.live', { hasText: 'live' }).waitFor();
@@ -69,7 +74,8 @@ pageTest(
     await page.locator('.because', { hasText: 'nothing can be decided until nanoseg answers again' }).waitFor();
     await approve.click({ force: true });
     t.is(await page.getByRole('dialog').count(), 0);
-    await page.locator('.live', { hasText: /disconnected for/ }).waitFor({ timeout: 20_000 });
+    await page.clock.fastForward(patienceMs);
+    await page.locator('.live', { hasText: /disconnected for/ }).waitFor();
     await page.getByText(/^Not connected: nanoseg does not answer\. This is what was last told/).waitFor();
     t.deepEqual(await opened.accessibilityFaults(), []);
     await opened.screenshot('disconnected');
@@ -85,7 +91,8 @@ pageTest(
     const again = await Listener.open(`${controller.url}api/v1/events`, { 'Last-Event-ID': data.position });
     t.not((await again.hears(({ event }) => event === 'reset')).data.position, data.position);
     for (const each of [listener, again]) each.close();
-    await page.locator('.live', { hasText: 'live' }).waitFor({ timeout: 30_000 });
+    await page.clock.fastForward(patienceMs);
+    await page.locator('.live', { hasText: 'live' }).waitFor();
     await page.getByRole('row', { name: /shop\/mail shop\/web TCP 80/ }).waitFor();
     for (const path of ['graph', 'proposals', 'proposals/shop/deployment-cart'])
       t.true(asked.includes(`/api/v1/${path}`), path);
@@ -98,12 +105,17 @@ pageTest(
   },
 );
 
+/** Its time goes on as ever, and can be put forward. */
+async function withClock(page: Page): Promise<void> {
+  await page.clock.install();
+}
+
 /** In the place of the controller: there, and busy with something else. Tells when each path was asked for. */
 async function busyServer(port: number, status: number, body: object): Promise<{ server: Server; askedAt: number[] }> {
   const askedAt: number[] = [];
   const server = createServer((request, response) => {
     if (request.url?.startsWith('/api/v1/events') === true) askedAt.push(Date.now());
-    response.writeHead(status, { 'Content-Type': 'application/json', 'Retry-After': '2', Connection: 'close' });
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Retry-After': `${busySeconds}`, Connection: 'close' });
     response.end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -115,7 +127,7 @@ for (const { status, body } of [
   { status: 429, body: { code: 'TooManyRequests', message: 'too many requests: try again in 2 s' } },
 ]) {
   pageTest(`a server that answers ${status} is quoted, left alone as long as it wants, and asked again`, async (t) => {
-    const opened = await browser.open(controller.url);
+    const opened = await browser.open(controller.url, { prepare: withClock });
     const { page } = opened;
     await opened.drawn();
     await page.locator('.live', { hasText: 'live' }).waitFor();
@@ -131,10 +143,11 @@ for (const { status, body } of [
       await new Promise((resolve) => server.close(resolve));
     }
     const gaps = askedAt.slice(1).map((at, i) => at - (askedAt[i] ?? 0));
-    t.true(Math.min(...gaps) >= 2_000, gaps.join());
+    t.true(Math.min(...gaps) >= busySeconds * 1_000, gaps.join());
     t.is(await page.locator('#table-connections .grid-body [role=row]').count(), 3);
     await controller.start({ proposals: names.length });
-    await page.locator('.live', { hasText: 'live' }).waitFor({ timeout: 30_000 });
+    await page.clock.fastForward(patienceMs);
+    await page.locator('.live', { hasText: 'live' }).waitFor();
     await page.locator('.stale').waitFor({ state: 'hidden' });
     t.is(await page.locator('#table-connections .grid-body [role=row]').count(), 3);
     t.deepEqual(opened.problems(), []);
