@@ -15,13 +15,14 @@ import { FlowAttributor } from '../controller/attribution/attribute-flow.ts';
 import { EvidenceKeeper } from '../controller/evidence-keeper.ts';
 import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
 import { LiveIngest } from '../controller/live-ingest.ts';
-import { type Flow, unnamedPeer } from '../controller/model/flow.ts';
+import type { Flow } from '../controller/model/flow.ts';
 import { problem } from '../controller/model/problem.ts';
 import type { ConnectionStore } from '../controller/ports.ts';
 import { ManualClock, settled } from './reconcile/manual-clock.ts';
 import { killedBinMs, killedCluster, lastPort } from './support/killed-ingest.ts';
 import { minuteMs, mondayMs, sighting } from './support/sightings.ts';
 import { StaticView } from './support/static-view.ts';
+import { flow } from './support/flows.ts';
 
 function keeping(store: ConnectionStore, binMs = 5 * minuteMs) {
   const clock = new ManualClock(mondayMs);
@@ -107,20 +108,8 @@ const kills = 24;
 const lines = 6_000;
 const farFutureMs = Date.UTC(2099, 0, 1);
 
-function flowOf(facts: Pick<Flow, 'timeMs' | 'clientPort' | 'port' | 'bytes' | 'node'>, serverIp = '10.244.0.2'): Flow {
-  return {
-    ...facts,
-    endMs: facts.timeMs,
-    client: { ...unnamedPeer, ip: '10.244.0.1' },
-    server: { ...unnamedPeer, ip: serverIp },
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
-    answered: true,
-    connections: 1,
-    source: 'nanoseg',
-  };
+function flowOf(facts: Pick<Flow, 'timeMs' | 'clientPort' | 'port' | 'bytes' | 'node'>, server = '10.244.0.2'): Flow {
+  return flow({ ...facts, server });
 }
 
 /** Many connections; each is reported by both ends, with up to thousands of others in between; some have no owner yet. */

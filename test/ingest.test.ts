@@ -1,27 +1,12 @@
 import test from 'ava';
 import { TrafficGraph } from '../controller/graph/traffic-graph.ts';
 import { type Attributor, ingest, type IngestProgress } from '../controller/ingest.ts';
-import { type Flow, unnamedPeer } from '../controller/model/flow.ts';
+import { unnamedPeer } from '../controller/model/flow.ts';
 import type { FlowBatch, FlowSource } from '../controller/ports.ts';
-import { minuteMs, mondayMs, peer, sighting } from './support/sightings.ts';
+import { minuteMs, peer, sighting } from './support/sightings.ts';
+import { flow as plainFlow } from './support/flows.ts';
 
-const flow: Flow = {
-  timeMs: mondayMs,
-  endMs: mondayMs,
-  client: unnamedPeer,
-  server: unnamedPeer,
-  clientPort: 40_000,
-  port: 8080,
-  addressed: undefined,
-  protocol: 6,
-  directed: true,
-  verdict: 'allowed',
-  answered: undefined,
-  connections: 1,
-  bytes: 0,
-  source: 'hubble',
-  node: 'n1',
-};
+const flow = plainFlow({ client: unnamedPeer, server: unnamedPeer, answered: undefined, source: 'hubble' });
 
 function batch(parts: Partial<FlowBatch>): FlowBatch {
   const { flows = [], losses = [], rejected = [], skipped = 0 } = parts;

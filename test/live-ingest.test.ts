@@ -10,6 +10,7 @@ import { ManualClock, settled } from './reconcile/manual-clock.ts';
 import { buildCluster } from './support/build-cluster.ts';
 import { minuteMs, mondayMs } from './support/sightings.ts';
 import { StaticView } from './support/static-view.ts';
+import { flow as plainFlow } from './support/flows.ts';
 
 /** A source that the test feeds. */
 class Fed implements FlowSource {
@@ -67,24 +68,7 @@ const small = buildCluster([web, cart()]);
 const grown = buildCluster([web, cart('10.244.0.2')]);
 
 function flow(timeMs: number, facts: Partial<Flow> = {}): Flow {
-  return {
-    timeMs,
-    endMs: timeMs,
-    client: { ...unnamedPeer, ip: '10.244.0.1' },
-    server: { ...unnamedPeer, ip: '10.244.0.2' },
-    clientPort: 40_000,
-    port: 8080,
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
-    answered: true,
-    connections: 1,
-    bytes: 0,
-    source: 'hubble',
-    node: 'n1',
-    ...facts,
-  };
+  return plainFlow({ timeMs, source: 'hubble', ...facts });
 }
 
 async function running(cluster: Cluster, names: readonly string[], options: Partial<LiveIngestOptions> = {}) {

@@ -3,28 +3,19 @@ import { FlowAttributor } from '../../controller/attribution/attribute-flow.ts';
 import { endpointId } from '../../controller/model/endpoint.ts';
 import { type Flow, type FlowPeer, unnamedPeer } from '../../controller/model/flow.ts';
 import { at, clusterOf, deploymentManifest, podManifest, serviceManifest } from '../adapters/inventory/_cluster-of.ts';
+import { flow as plainFlow } from '../support/flows.ts';
 
 const peer = (facts: Partial<FlowPeer>): FlowPeer => ({ ...unnamedPeer, ...facts });
 
 function flow(client: Partial<FlowPeer>, server: Partial<FlowPeer>, facts: Partial<Flow> = {}): Flow {
-  return {
+  return plainFlow({
     timeMs: at(10),
-    endMs: at(10),
     client: peer(client),
     server: peer(server),
-    clientPort: 40_000,
-    port: 8080,
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
-    answered: true,
-    connections: 1,
-    bytes: 0,
     source: 'conntrack',
     node: '',
     ...facts,
-  };
+  });
 }
 
 const attributorOf = (...manifests: readonly string[]) => new FlowAttributor(clusterOf(...manifests));

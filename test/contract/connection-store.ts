@@ -2,9 +2,10 @@ import type { ExecutionContext, TestFn } from 'ava';
 import fc from 'fast-check';
 import type { GraphDelta } from '../../controller/graph/graph-delta.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { type Flow, unnamedPeer } from '../../controller/model/flow.ts';
+import { unnamedPeer } from '../../controller/model/flow.ts';
 import type { ConnectionStore, IngestMemory } from '../../controller/ports.ts';
 import { anySighting, minuteMs, mondayMs, sighting } from '../support/sightings.ts';
+import { flow } from '../support/flows.ts';
 
 /** One place that evidence is kept in; what is opened again has what was saved before. */
 export interface StorePlace {
@@ -18,23 +19,7 @@ const nothing: ReadonlyMap<string, string> = new Map();
 const observed = { apiServer: ['192.0.2.1'], nodes: ['192.0.2.2'] };
 const nothingObserved = { apiServer: [], nodes: [] };
 
-const flow: Flow = {
-  timeMs: mondayMs,
-  endMs: mondayMs,
-  client: { ...unnamedPeer, ip: '10.0.0.1' },
-  server: { ...unnamedPeer, ip: '10.0.0.2', labels: ['k8s:app=web'] },
-  clientPort: 40_000,
-  port: 8080,
-  addressed: undefined,
-  protocol: 6,
-  directed: true,
-  verdict: 'allowed',
-  answered: true,
-  connections: 1,
-  bytes: 0,
-  source: 'hubble',
-  node: 'n1',
-};
+const heldFlow = flow({ server: { ...unnamedPeer, ip: '10.244.0.2', labels: ['k8s:app=web'] }, source: 'hubble' });
 
 /** What every ConnectionStore does. */
 export function connectionStoreContract(test: TestFn, name: string, newPlace: () => Promise<StorePlace>): void {
@@ -137,11 +122,11 @@ export function connectionStoreContract(test: TestFn, name: string, newPlace: ()
   claim('flows that wait and what sources said are as they were last', async ({ open }, t) => {
     const store = await open();
     const { delta } = newGraph().takeChanges();
-    const memory: IngestMemory = { recent: [], held: [flow], observed };
+    const memory: IngestMemory = { recent: [], held: [heldFlow], observed };
     await store.save(delta, nothing, memory);
     await store.save(delta, nothing);
     const { held, observed: stored } = (await store.load()).memory;
-    t.deepEqual([JSON.parse(JSON.stringify(held)), stored], [JSON.parse(JSON.stringify([flow])), observed]);
+    t.deepEqual([JSON.parse(JSON.stringify(held)), stored], [JSON.parse(JSON.stringify([heldFlow])), observed]);
     await store.save(delta, nothing, { ...memory, held: [] });
     t.deepEqual((await store.load()).memory.held, []);
     await store.close();

@@ -2,18 +2,21 @@ import fc from 'fast-check';
 import { type Flow, type FlowLoss, type FlowPeer, flowSourceKinds, unnamedPeer } from '../../controller/model/flow.ts';
 import { mondayMs } from './sightings.ts';
 
-/** One allowed TCP connection between two addresses, with whatever the test wants otherwise. */
+/** One allowed TCP connection between two addresses or peers, with whatever the test wants otherwise. */
 export function flow({
   client = '10.244.0.1',
   server = '10.244.0.2',
   ...facts
-}: Partial<Omit<Flow, 'client' | 'server'>> & { readonly client?: string; readonly server?: string } = {}): Flow {
+}: Partial<Omit<Flow, 'client' | 'server'>> & {
+  readonly client?: string | FlowPeer;
+  readonly server?: string | FlowPeer;
+} = {}): Flow {
   const timeMs = facts.timeMs ?? mondayMs;
   return {
     timeMs,
     endMs: timeMs,
-    client: { ...unnamedPeer, ip: client },
-    server: { ...unnamedPeer, ip: server },
+    client: peerOf(client),
+    server: peerOf(server),
     clientPort: 40_000,
     port: 8080,
     addressed: undefined,
@@ -27,6 +30,10 @@ export function flow({
     node: 'n1',
     ...facts,
   };
+}
+
+function peerOf(peer: string | FlowPeer): FlowPeer {
+  return typeof peer === 'string' ? { ...unnamedPeer, ip: peer } : peer;
 }
 
 const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });

@@ -12,12 +12,13 @@ import type { ControllerConfig } from '../../controller/config.ts';
 import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import { LiveIngest } from '../../controller/live-ingest.ts';
-import { type Flow, unnamedPeer } from '../../controller/model/flow.ts';
+import type { Flow } from '../../controller/model/flow.ts';
 import type { Clock, ConnectionStore } from '../../controller/ports.ts';
 import { PushEndpoint } from '../../controller/push-endpoint.ts';
 import { buildCluster } from './build-cluster.ts';
 import { minuteMs } from './sightings.ts';
 import { StaticView } from './static-view.ts';
+import { flow } from './flows.ts';
 
 /** Two workloads, one pod each. */
 export const pushedCluster = buildCluster([
@@ -26,25 +27,7 @@ export const pushedCluster = buildCluster([
 ]);
 
 export function pushedFlow(facts: Partial<Flow> = {}): Flow {
-  const timeMs = facts.timeMs ?? Date.now() - minuteMs;
-  return {
-    timeMs,
-    endMs: timeMs,
-    client: { ...unnamedPeer, ip: '10.244.0.1' },
-    server: { ...unnamedPeer, ip: '10.244.0.2' },
-    clientPort: 0,
-    port: 8080,
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
-    answered: true,
-    connections: 1,
-    bytes: 0,
-    source: 'conntrack',
-    node: 'n1',
-    ...facts,
-  };
+  return flow({ timeMs: Date.now() - minuteMs, clientPort: 0, source: 'conntrack', ...facts });
 }
 
 export function linesOf(...flows: readonly Flow[]): string {

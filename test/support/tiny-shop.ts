@@ -1,5 +1,6 @@
 import { encodeFlow } from '../../controller/adapters/flow-file/nanoseg-line.ts';
 import { type Flow, type FlowPeer, unnamedPeer } from '../../controller/model/flow.ts';
+import { flow } from './flows.ts';
 
 /** A Deployment whose pods carry `app: <name>`. */
 export function deployment(namespace: string, name: string, serviceAccountName?: string): string {
@@ -30,22 +31,7 @@ function peer(text: string): FlowPeer {
 /** One flow of nanoseg's own format: `shop/web > shop/cart 8080`, in the given minute of the recording. */
 export function flowLine(text: string, minute = 0, facts: Partial<Flow> = {}): string {
   const [client = '', , server = '', port = '0'] = text.split(' ');
-  return `${encodeFlow({
-    timeMs: startMs + minute * 60_000,
-    endMs: startMs + minute * 60_000,
-    client: peer(client),
-    server: peer(server),
-    clientPort: 40_000 + minute,
-    port: Number(port),
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
-    answered: true,
-    connections: 1,
-    bytes: 0,
-    source: 'nanoseg',
-    node: '',
-    ...facts,
-  })}\n`;
+  const ends = { client: peer(client), server: peer(server) };
+  const times = { timeMs: startMs + minute * 60_000, clientPort: 40_000 + minute };
+  return `${encodeFlow(flow({ ...ends, ...times, port: Number(port), node: '', ...facts }))}\n`;
 }

@@ -4,26 +4,17 @@ import { FlowAggregate } from '../../../controller/adapters/conntrack/flow-aggre
 import { systemClock } from '../../../controller/adapters/system-clock.ts';
 import { type Flow, unnamedPeer } from '../../../controller/model/flow.ts';
 import type { FlowBatch, FlowSource } from '../../../controller/ports.ts';
+import { flow as plainFlow } from '../../support/flows.ts';
 
 function flow(facts: Partial<Flow> = {}): Flow {
-  return {
+  return plainFlow({
     timeMs: 10_000,
     endMs: 10_000,
-    client: { ...unnamedPeer, ip: '10.244.1.10' },
-    server: { ...unnamedPeer, ip: '10.244.2.20' },
-    clientPort: 40_000,
-    port: 8080,
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
     answered: undefined,
-    connections: 1,
-    bytes: 0,
     source: 'conntrack',
     node: 'node-1',
     ...facts,
-  };
+  });
 }
 
 test('flows that differ in the client port alone are one, with their sums', (t) => {

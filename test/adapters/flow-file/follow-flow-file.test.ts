@@ -9,9 +9,9 @@ import { FlowFileError } from '../../../controller/adapters/flow-file/flow-file-
 import { encodeFlow } from '../../../controller/adapters/flow-file/nanoseg-line.ts';
 import { followFlowFile, type FollowOptions } from '../../../controller/adapters/flow-file/follow-flow-file.ts';
 import { openFlowFile } from '../../../controller/adapters/flow-file/open-flow-file.ts';
-import { type Flow, unnamedPeer } from '../../../controller/model/flow.ts';
+import type { Flow } from '../../../controller/model/flow.ts';
 import type { FlowBatch, SourcePosition } from '../../../controller/ports.ts';
-import { mondayMs } from '../../support/sightings.ts';
+import { flow } from '../../support/flows.ts';
 
 const pollMs = 15;
 
@@ -23,24 +23,7 @@ async function scratch(t: ExecutionContext): Promise<string> {
 
 /** The port tells the lines of a test apart. */
 function line(port: number, end = '\n'): string {
-  const flow: Flow = {
-    timeMs: mondayMs,
-    endMs: mondayMs,
-    client: { ...unnamedPeer, ip: '10.0.0.1' },
-    server: { ...unnamedPeer, ip: '10.0.0.2' },
-    clientPort: 40_000,
-    port,
-    addressed: undefined,
-    protocol: 6,
-    directed: true,
-    verdict: 'allowed',
-    answered: true,
-    connections: 1,
-    bytes: 0,
-    source: 'nanoseg',
-    node: '',
-  };
-  return `${encodeFlow(flow)}${end}`;
+  return `${encodeFlow(flow({ port }))}${end}`;
 }
 
 const lines = (...ports: readonly number[]) => ports.map((port) => line(port)).join('');

@@ -5,13 +5,13 @@ import { LiveInventory } from '../../../controller/adapters/inventory/live-inven
 import { FlowAttributor } from '../../../controller/attribution/attribute-flow.ts';
 import type { Cluster } from '../../../controller/model/cluster.ts';
 import { formatCidr, parseCidr } from '../../../controller/model/cidr.ts';
-import { type Flow, unnamedPeer } from '../../../controller/model/flow.ts';
 import type { KubernetesObject } from '../../../controller/model/kubernetes-object.ts';
 import { problem } from '../../../controller/model/problem.ts';
 import type { Clock, ViewChange } from '../../../controller/ports.ts';
 import { kubernetesObjects } from '../../support/worlds/kubernetes-objects.ts';
 import { worldArbitrary } from '../../support/worlds/world.ts';
 import { at, deploymentManifest, podManifest } from './_cluster-of.ts';
+import { flow } from '../../support/flows.ts';
 
 interface Live {
   readonly inventory: LiveInventory;
@@ -178,23 +178,8 @@ test('a resource of ours that is broken is a problem and not among the others', 
   t.true(inventory.problems().some(({ where }) => where === 'shop/PolicyProposal/deployment-web'));
 });
 
-const flowFrom = (ip: string, second: number): Flow => ({
-  timeMs: at(second),
-  endMs: at(second),
-  client: { ...unnamedPeer, ip },
-  server: { ...unnamedPeer, ip: '192.0.2.1' },
-  clientPort: 40_000,
-  port: 443,
-  addressed: undefined,
-  protocol: 6,
-  directed: true,
-  verdict: 'allowed',
-  answered: true,
-  connections: 1,
-  bytes: 0,
-  source: 'hubble',
-  node: '',
-});
+const flowFrom = (client: string, second: number) =>
+  flow({ timeMs: at(second), client, server: '192.0.2.1', port: 443, source: 'hubble' });
 
 const whoHad = (cluster: Cluster, ip: string, second: number) =>
   new FlowAttributor(cluster).attribute(flowFrom(ip, second)).client.endpoint;
