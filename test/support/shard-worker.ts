@@ -58,20 +58,23 @@ export class ShardWorker {
     const runs: ((signal: AbortSignal) => Promise<unknown>)[] = [];
     const view = new StaticView(cluster);
     const attribution = new AttributionNow(view, systemClock);
-    for (const shard of only ?? Array.from({ length: shards.count }, (_, i) => i)) {
-      const held = await openShard({ link, shards, shard, who: 'a test', clock: systemClock, leaseMs });
-      if (held === undefined) continue;
-      const { store, intake } = held;
-      const graph = new TrafficGraph({ binMs: workerBinMs, saved: true });
-      const ingest = new LiveIngest({ view, graph, clock: systemClock, attribution, graceMs: 1 });
-      const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs });
-      const positions = await keeper.load();
-      if ('code' in positions) throw new Error(positions.message);
-      intake.begin(positions);
-      keepers.push(keeper);
-      ingests.push(ingest);
-      runs.push((signal) => Promise.all([ingest.run([intake], signal), keeper.run(signal)]));
-    }
+    const wanted = only ?? Array.from({ length: shards.count }, (_, i) => i);
+    await Promise.all(
+      wanted.map(async (shard) => {
+        const held = await openShard({ link, shards, shard, who: 'a test', clock: systemClock, leaseMs });
+        if (held === undefined) return;
+        const { store, intake } = held;
+        const graph = new TrafficGraph({ binMs: workerBinMs, saved: true, grown: true });
+        const ingest = new LiveIngest({ view, graph, clock: systemClock, attribution, graceMs: 1 });
+        const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs });
+        const positions = await keeper.load();
+        if ('code' in positions) throw new Error(positions.message);
+        intake.begin(positions);
+        keepers.push(keeper);
+        ingests.push(ingest);
+        runs.push((signal) => Promise.all([ingest.run([intake], signal), keeper.run(signal)]));
+      }),
+    );
     return new ShardWorker(link, keepers, ingests, (signal) => Promise.all(runs.map((run) => run(signal))));
   }
 
@@ -88,7 +91,7 @@ export class ShardWorker {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    for (const keeper of this.#keepers) await keeper.close();
+    await Promise.all(this.#keepers.map((keeper) => keeper.close()));
     this.#link.close();
   }
 
