@@ -1,9 +1,9 @@
 import { redisAddress } from '../../controller/adapters/redis/redis-address.ts';
-import { RedisLink } from '../../controller/adapters/redis/redis-link.ts';
+import { RedisLink, type RedisLinkOptions } from '../../controller/adapters/redis/redis-link.ts';
 
-/** A connection to a server that lets everybody in. */
-export function openLink(url: string): Promise<RedisLink> {
+/** A connection to a server that lets everybody in, unless `access` says more. */
+export function openLink(url: string, access: Omit<RedisLinkOptions, 'address'> = {}): Promise<RedisLink> {
   const address = redisAddress(url);
   if ('code' in address) throw new Error(address.message);
-  return RedisLink.open({ address });
+  return RedisLink.open({ address, ...access });
 }

@@ -1,10 +1,10 @@
-import { redisAddress } from '../../controller/adapters/redis/redis-address.ts';
 import {
   RedisConnectionStore,
   type RedisStoreOptions,
 } from '../../controller/adapters/redis/redis-connection-store.ts';
-import { RedisLink, type RedisLinkOptions } from '../../controller/adapters/redis/redis-link.ts';
+import type { RedisLinkOptions } from '../../controller/adapters/redis/redis-link.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
+import { openLink } from './redis-link.ts';
 
 type Wanted = Partial<RedisStoreOptions> & Omit<RedisLinkOptions, 'address'>;
 
@@ -14,9 +14,7 @@ export async function openStore(url: string, wanted: Wanted = {}): Promise<Redis
   const access = Object.entries({ user, password, ca, answerMs, sentinelPassword, credentialsAgain }).filter(
     ([, value]) => value !== undefined,
   );
-  const address = redisAddress(url);
-  if ('code' in address) throw new Error(address.message);
-  const link = await RedisLink.open({ address, ...Object.fromEntries(access) });
+  const link = await openLink(url, Object.fromEntries(access));
   try {
     return await RedisConnectionStore.open({ link, name: 'test', who: 'a test', clock: systemClock, ...options });
   } catch (error) {

@@ -1,18 +1,14 @@
 import { FlowAttributor } from '../../controller/attribution/attribute-flow.ts';
 import type { RedisLink } from '../../controller/adapters/redis/redis-link.ts';
-import { openShard } from '../../controller/adapters/redis/shard-store.ts';
 import { type Shards, shardName } from '../../controller/adapters/redis/shards.ts';
 import { readEvidence } from '../../controller/adapters/redis/read-evidence.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
 import { AttributionNow } from '../../controller/attribution-now.ts';
-import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { LiveIngest } from '../../controller/live-ingest.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
 import type { Flow } from '../../controller/model/flow.ts';
+import { countShard, shardBinMs, type CountedShard } from './counted-shard.ts';
 import { StaticView } from './static-view.ts';
-
-export const workerBinMs = 300_000;
 
 export interface WorkerOptions {
   /** Its own. */
@@ -30,19 +26,15 @@ export class ShardWorker {
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
   readonly #link: RedisLink;
-  readonly #keepers: readonly EvidenceKeeper[];
-  readonly ingests: readonly LiveIngest[];
+  readonly #shards: readonly CountedShard[];
 
-  private constructor(
-    link: RedisLink,
-    keepers: readonly EvidenceKeeper[],
-    ingests: readonly LiveIngest[],
-    run: (signal: AbortSignal) => Promise<unknown>,
-  ) {
+  private constructor(link: RedisLink, shards: readonly CountedShard[]) {
     this.#link = link;
-    this.#keepers = keepers;
-    this.ingests = ingests;
-    this.#running = run(this.#stop.signal);
+    this.#shards = shards;
+    const { signal } = this.#stop;
+    this.#running = Promise.all(
+      shards.flatMap(({ ingest, intake, keeper }) => [ingest.run([intake], signal), keeper.run(signal)]),
+    );
   }
 
   static async start({
@@ -53,45 +45,37 @@ export class ShardWorker {
     leaseMs = 500,
     only,
   }: WorkerOptions): Promise<ShardWorker> {
-    const keepers: EvidenceKeeper[] = [];
-    const ingests: LiveIngest[] = [];
-    const runs: ((signal: AbortSignal) => Promise<unknown>)[] = [];
     const view = new StaticView(cluster);
     const attribution = new AttributionNow(view, systemClock);
+    const paces = { flushMs, leaseMs, graceMs: 1 };
     const wanted = only ?? Array.from({ length: shards.count }, (_, i) => i);
-    await Promise.all(
-      wanted.map(async (shard) => {
-        const held = await openShard({ link, shards, shard, who: 'a test', clock: systemClock, leaseMs });
-        if (held === undefined) return;
-        const { store, intake } = held;
-        const graph = new TrafficGraph({ binMs: workerBinMs, saved: true, grown: true });
-        const ingest = new LiveIngest({ view, graph, clock: systemClock, attribution, graceMs: 1 });
-        const keeper = new EvidenceKeeper({ store, graph, ingest, clock: systemClock, flushMs });
-        const positions = await keeper.load();
-        if ('code' in positions) throw new Error(positions.message);
-        intake.begin(positions);
-        keepers.push(keeper);
-        ingests.push(ingest);
-        runs.push((signal) => Promise.all([ingest.run([intake], signal), keeper.run(signal)]));
-      }),
+    const counted = await Promise.all(
+      wanted.map((shard) => countShard({ link, shards, shard, who: 'a test', view, attribution, ...paces })),
     );
-    return new ShardWorker(link, keepers, ingests, (signal) => Promise.all(runs.map((run) => run(signal))));
+    return new ShardWorker(
+      link,
+      counted.filter((shard) => shard !== undefined),
+    );
   }
 
   get shards(): number {
-    return this.#keepers.length;
+    return this.#shards.length;
   }
 
   /** So many were counted. */
   get flows(): number {
-    return this.ingests.reduce((sum, { counters }) => sum + counters.flows, 0);
+    return this.#shards.reduce((sum, { ingest }) => sum + ingest.counters.flows, 0);
+  }
+
+  get rejected(): number {
+    return this.#shards.reduce((sum, { ingest }) => sum + ingest.counters.rejected, 0);
   }
 
   /** Saves the rest and lets go. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    await Promise.all(this.#keepers.map((keeper) => keeper.close()));
+    await Promise.all(this.#shards.map(({ keeper }) => keeper.close()));
     this.#link.close();
   }
 
@@ -105,7 +89,7 @@ export class ShardWorker {
 
 /** Everything that is stored in all shards, as one graph's text. */
 export async function storedGraph(link: RedisLink, shards: Shards): Promise<TrafficGraph> {
-  const graph = new TrafficGraph({ binMs: workerBinMs });
+  const graph = new TrafficGraph({ binMs: shardBinMs });
   for (let shard = 0; shard < shards.count; shard++) {
     const reading = await readEvidence({ link, name: shardName(shards, shard), keepUnused: true });
     if (reading === undefined) throw new Error(`shard ${shard} is still being saved`);
@@ -116,7 +100,7 @@ export async function storedGraph(link: RedisLink, shards: Shards): Promise<Traf
 
 /** What these flows make when one process counts all of them. */
 export function countedOnce(cluster: Cluster, flows: readonly Flow[]): TrafficGraph {
-  const graph = new TrafficGraph({ binMs: workerBinMs });
+  const graph = new TrafficGraph({ binMs: shardBinMs });
   const attributor = new FlowAttributor(cluster);
   for (const flow of flows) graph.observe(attributor.attribute(flow), flow.node);
   return graph;

@@ -14,8 +14,10 @@ import type { Sighting } from '../../../controller/model/sighting.ts';
 import { openLink } from '../../support/redis-link.ts';
 import { RedisCluster, RedisServer, type RedisSettings, untilTrue } from '../../support/redis-server.ts';
 import { redisMissingHere, redisTest } from '../../support/redis-test.ts';
-import { type HandWorker, handWorker, workersBinMs as binMs } from '../../support/shard-workers.ts';
+import { type CountedShard, countShard, shardBinMs as binMs } from '../../support/counted-shard.ts';
+import { killedCluster } from '../../support/killed-ingest.ts';
 import { anySighting, sighting } from '../../support/sightings.ts';
+import { StaticView } from '../../support/static-view.ts';
 
 let server: RedisServer;
 let cluster: RedisCluster;
@@ -30,7 +32,15 @@ let names = 0;
 const newShards = (count: number): Shards => ({ name: `followed-${++names}`, count });
 const text = (graph: TrafficGraph) => [...encodeSnapshot(graph.snapshot())].join('');
 
-function union(workers: readonly HandWorker[]): string {
+/** Who has a shard, saves when the test says so, and sees what the test says. */
+async function handWorker(link: RedisLink, shards: Shards, shard: number): Promise<CountedShard> {
+  const view = new StaticView(killedCluster);
+  const taken = await countShard({ link, shards, shard, who: `worker of ${shard}`, view });
+  if (taken === undefined) throw new Error(`shard ${shard} is not free`);
+  return taken;
+}
+
+function union(workers: readonly CountedShard[]): string {
   const graph = new TrafficGraph({ binMs });
   for (const worker of workers) graph.merge(worker.graph.snapshot());
   return text(graph);
@@ -63,7 +73,7 @@ async function following(
   return { follower, run: () => (running = follower.run(stop.signal)), end };
 }
 
-async function untilFollowed(follower: EvidenceFollower, workers: readonly HandWorker[]): Promise<void> {
+async function untilFollowed(follower: EvidenceFollower, workers: readonly CountedShard[]): Promise<void> {
   const expected = union(workers);
   await untilTrue(
     async () => follower.graph !== undefined && text(follower.graph) === expected,
@@ -107,7 +117,7 @@ for (const [title, url] of [
         fc.asyncProperty(fc.array(anyEvent, { maxLength: 30 }), fc.nat({ max: 30 }), async (events, start) => {
           const shards = newShards(3);
           // a shard that nobody ever had is followed too
-          const workers: HandWorker[] = [await handWorker(link, shards, 0), await handWorker(link, shards, 1)];
+          const workers: CountedShard[] = [await handWorker(link, shards, 0), await handWorker(link, shards, 1)];
           const told: Sighting[] = [];
           let expected = 0;
           let waiting = [0, 0, 0];

@@ -15,7 +15,8 @@ import { type OwnedProcess, startOwned } from '../../support/owned-process.ts';
 import { openLink } from '../../support/redis-link.ts';
 import { RedisWithSentinels, untilTrue } from '../../support/redis-server.ts';
 import { redisTest } from '../../support/redis-test.ts';
-import { storedGraph, workerBinMs } from '../../support/shard-worker.ts';
+import { shardBinMs } from '../../support/counted-shard.ts';
+import { storedGraph } from '../../support/shard-worker.ts';
 
 /** All of it where everything is asked for; elsewhere what takes a few seconds. */
 const flows = process.env['NANOSEG_TEST_REQUIRE'] === 'all' ? 1_000_000 : 150_000;
@@ -28,7 +29,7 @@ const forever = new AbortController().signal;
 
 /** What one process makes of the flows of these numbers. */
 function countedOffline(): TrafficGraph {
-  const graph = new TrafficGraph({ binMs: workerBinMs });
+  const graph = new TrafficGraph({ binMs: shardBinMs });
   const attributor = new FlowAttributor(numberedCluster());
   for (let n = 0; n < flows; n++) {
     const flow = numberedFlow(n);
