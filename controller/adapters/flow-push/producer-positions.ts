@@ -1,4 +1,5 @@
 import type { SourcePosition, SourcePositions } from '../../ports.ts';
+import { HeardProducers } from '../heard-producers.ts';
 
 interface KnownProducer {
   /** Of its latest batch that is saved. */
@@ -6,44 +7,29 @@ interface KnownProducer {
   heardMs: number;
 }
 
-/** Whoever was not heard of for so long will not repeat a batch any more. */
-const rememberedMs = 7 * 24 * 3_600_000;
 const mostProducers = 20_000;
 
-/** How far each producer's batches are saved. Bounded: who was not heard of for a week is forgotten, the longest unheard first. */
+/** How far each producer's batches are saved. */
 export class ProducerPositions {
-  /** In the order in which they were heard of last. */
-  readonly #known = new Map<string, KnownProducer>();
+  readonly #known: HeardProducers<KnownProducer>;
 
   /** `saved`: as the store has them, by producer. */
   constructor(saved: SourcePositions) {
-    const entries = [...saved].flatMap(([producer, position]) => {
-      const known = parsePosition(position);
-      return known === undefined ? [] : [[producer, known] as const];
-    });
-    for (const [producer, known] of entries.sort(([, a], [, b]) => a.heardMs - b.heardMs))
-      this.#known.set(producer, known);
+    this.#known = new HeardProducers(saved, parsePosition, mostProducers);
   }
 
   /** 0: nothing of it is saved. */
   savedSequence(producer: string): number {
-    return this.#known.get(producer)?.sequence ?? 0;
+    return this.#known.of(producer)?.sequence ?? 0;
   }
 
   saved(producer: string, sequence: number, nowMs: number): void {
-    this.#known.delete(producer);
-    this.#known.set(producer, { sequence, heardMs: nowMs });
+    this.#known.heard(producer, { sequence, heardMs: nowMs });
   }
 
   /** Takes those out that need not be kept, and names them. */
   forget(nowMs: number): string[] {
-    const forgotten: string[] = [];
-    for (const [producer, { heardMs }] of this.#known) {
-      if (nowMs - heardMs < rememberedMs && this.#known.size <= mostProducers) break;
-      this.#known.delete(producer);
-      forgotten.push(producer);
-    }
-    return forgotten;
+    return this.#known.forget(nowMs);
   }
 }
 

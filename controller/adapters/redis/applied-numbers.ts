@@ -1,4 +1,5 @@
 import type { SourcePosition, SourcePositions } from '../../ports.ts';
+import { HeardProducers } from '../heard-producers.ts';
 
 interface Applied {
   /** This number, and all below it, count as applied. */
@@ -16,8 +17,6 @@ interface Applied {
  */
 const toldApart = 64;
 const radix = 36;
-/** Whoever was not heard of for so long will not repeat a batch any more. */
-const rememberedMs = 7 * 24 * 3_600_000;
 const mostProducers = 100_000;
 
 /**
@@ -25,22 +24,16 @@ const mostProducers = 100_000;
  * numbers of a producer come to a shard: a number that is missing says nothing.
  */
 export class AppliedNumbers {
-  /** In the order in which they were heard of last. */
-  readonly #known = new Map<string, Applied>();
+  readonly #known: HeardProducers<Applied>;
 
   /** `saved`: as the store has them, by producer. */
   constructor(saved: SourcePositions) {
-    const entries = [...saved].flatMap(([producer, position]) => {
-      const known = parsePosition(position);
-      return known === undefined ? [] : [[producer, known] as const];
-    });
-    for (const [producer, known] of entries.sort(([, a], [, b]) => a.heardMs - b.heardMs))
-      this.#known.set(producer, known);
+    this.#known = new HeardProducers(saved, parsePosition, mostProducers);
   }
 
   /** Whether it is new, and is to be applied now. What is older than can be told counts as applied. */
   take(producer: string, number: number, nowMs: number): boolean {
-    const known = this.#known.get(producer) ?? { floor: 0, above: [], steps: [], heardMs: nowMs };
+    const known = this.#known.of(producer) ?? { floor: 0, above: [], steps: [], heardMs: nowMs };
     const { above, steps } = known;
     if (number <= known.floor) return false;
     let at = above.length;
@@ -55,14 +48,13 @@ export class AppliedNumbers {
       steps.shift();
     }
     known.heardMs = nowMs;
-    this.#known.delete(producer);
-    this.#known.set(producer, known);
+    this.#known.heard(producer, known);
     return true;
   }
 
   /** As the store keeps it. */
   position(producer: string): SourcePosition | undefined {
-    const known = this.#known.get(producer);
+    const known = this.#known.of(producer);
     if (known === undefined) return undefined;
     const { floor, steps, heardMs } = known;
     return `${heardMs} ${floor} ${steps.join('.')}`;
@@ -70,13 +62,7 @@ export class AppliedNumbers {
 
   /** Takes those out that need not be kept, and names them. */
   forget(nowMs: number): string[] {
-    const forgotten: string[] = [];
-    for (const [producer, { heardMs }] of this.#known) {
-      if (nowMs - heardMs < rememberedMs && this.#known.size <= mostProducers) break;
-      this.#known.delete(producer);
-      forgotten.push(producer);
-    }
-    return forgotten;
+    return this.#known.forget(nowMs);
   }
 }
 

@@ -37,7 +37,7 @@ export interface AppenderHealth {
   readonly lostEntries: number;
 }
 
-export const defaultMostWaiting = 20_000;
+const defaultMostWaiting = 20_000;
 const defaultKeptBytes = 64 << 20;
 
 /**

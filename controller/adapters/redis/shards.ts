@@ -9,7 +9,7 @@ export interface Shards {
   readonly count: number;
 }
 
-export const defaultShards = 16;
+const defaultShards = 16;
 const mostShards = 1_024;
 
 /** What is said first stays: another number would bring the reports of one connection to two shards. KEYS: shards. ARGV: number. */
