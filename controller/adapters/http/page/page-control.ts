@@ -183,6 +183,7 @@ export class PageControl {
     for (const group of groups) this.#byHand.set(group, isOpen);
     if (this.#isWhole) this.#draw();
     else await this.#loadGraph();
+    this.#state.set({ opened: isOpen && groups.length === 1 ? groups[0] : undefined });
   }
 
   async openAll(isOpen: boolean): Promise<void> {

@@ -41,6 +41,8 @@ export interface PageValues {
   readonly proposals: ReadonlyMap<string, ProposalSummary>;
   readonly deviations: readonly DeviationEntry[];
   readonly selection: Selection | undefined;
+  /** The group that a person opened last, which is looked at from near. */
+  readonly opened: GroupKey | undefined;
   readonly detail:
     | { readonly proposal: ProposalDetail; readonly effect: ProposalEffect | undefined }
     | ApiFailure
@@ -72,6 +74,7 @@ const initial: PageValues = {
   proposals: new Map(),
   deviations: [],
   selection: undefined,
+  opened: undefined,
   detail: undefined,
   overlay: 'off',
   news: [],

@@ -53,7 +53,7 @@ export function showPicture(
     if (shown === undefined || shown.node !== undefined) return pickNode(key);
     announcer.say(`${shown.label} opened`);
     control.select({ kind: 'group', key });
-    void control.open([key], true).then(() => picture.approach(key));
+    void control.open([key], true);
   };
   const closeGroupOf = (key: string) => {
     const group = state.now.displayed?.nodes.get(key)?.group;
@@ -129,6 +129,9 @@ export function showPicture(
     canvas.dataset['drawn'] = `${picture.graph.nodes.size} nodes, ${picture.graph.edges.length} edges`;
   };
   state.watch(['displayed', 'overlay', 'detail'], () => void draw());
+  state.watch(['opened'], ({ opened }) => {
+    if (opened !== undefined) void drawn.then(() => picture.approach(opened));
+  });
   state.watch(['selection'], (values) => {
     picture.emphasise(emphasisOf(values, picture.graph));
     const { selection } = values;

@@ -2,7 +2,7 @@ import { EdgeProgram } from 'sigma/rendering';
 import type { ProgramInfo } from 'sigma/rendering';
 import type { EdgeDisplayData, NodeDisplayData, RenderParams } from 'sigma/types';
 import { floatColor } from 'sigma/utils';
-import { nodeRadiusLimits } from './node-program.ts';
+import { cameraSource, cameraUniforms, numbers, packedColor, setCamera } from './camera-program.ts';
 
 /** What sigma hands on of an edge, beside what it knows itself. */
 export interface DrawnEdgeData extends EdgeDisplayData {
@@ -16,8 +16,6 @@ export interface DrawnEdgeData extends EdgeDisplayData {
   readonly symbolColor: string;
 }
 
-const uniforms = ['u_matrix', 'u_sizeRatio', 'u_viewport', 'u_pixelRatio', 'u_nodeRadius'] as const;
-
 const vertexShader = /* glsl */ `
 attribute vec4 a_id;
 attribute vec4 a_color;
@@ -29,12 +27,7 @@ attribute vec4 a_look;
 attribute float a_arrow;
 attribute vec2 a_corner;
 
-uniform mat3 u_matrix;
-uniform float u_sizeRatio;
-uniform vec2 u_viewport;
-uniform vec2 u_nodeRadius;
-uniform float u_pixelRatio;
-
+${cameraSource}
 varying vec4 v_color;
 varying vec4 v_symbolColor;
 varying vec2 v_place;
@@ -42,41 +35,28 @@ varying vec3 v_ends;
 varying vec4 v_look;
 varying vec2 v_middle;
 
-const float bias = 255.0 / 254.0;
 const float halfWidth = 9.0;
 
 void main() {
-  vec2 start = (u_matrix * vec3(a_start, 1.0)).xy * u_viewport * 0.5;
-  vec2 end = (u_matrix * vec3(a_end, 1.0)).xy * u_viewport * 0.5;
+  vec2 start = placed(a_start);
+  vec2 end = placed(a_end);
   vec2 way = end - start;
   float len = max(length(way), 0.001);
   vec2 along = way / len;
   vec2 across = vec2(along.y, -along.x);
-  vec2 radii = clamp(a_radii / u_sizeRatio, u_nodeRadius.x, u_nodeRadius.y);
-  radii = min(radii, vec2(len * 0.5));
+  vec2 radii = min(vec2(radiusOf(a_radii.x), radiusOf(a_radii.y)), vec2(len * 0.5));
   start += across * a_look.w;
   end += across * a_look.w;
   vec2 position = mix(start, end, a_corner.x) + across * a_corner.y * halfWidth;
-  gl_Position = vec4(position / (u_viewport * 0.5), 0.0, 1.0);
+  gl_Position = projected(position);
 
   v_place = vec2(a_corner.x * len, a_corner.y * halfWidth);
   v_ends = vec3(radii.x + 1.5, len - radii.y - 1.5, a_arrow);
   v_look = a_look;
   float middle = (v_ends.x + v_ends.y) * 0.5 / len;
   v_middle = (mix(start, end, middle) + u_viewport * 0.5) * u_pixelRatio;
-  v_symbolColor = a_symbolColor;
-  v_symbolColor.a *= bias;
-  v_symbolColor.rgb *= v_symbolColor.a;
-  #ifdef PICKING_MODE
-  v_color = a_id;
-  #else
-  v_color = a_color;
-  #endif
-  v_color.a *= bias;
-  #ifndef PICKING_MODE
-  // the canvas expects colours multiplied by their opacity
-  v_color.rgb *= v_color.a;
-  #endif
+  v_symbolColor = painted(a_symbolColor);
+  v_color = shown(a_id, a_color);
 }
 `;
 
@@ -149,26 +129,25 @@ void main() {
 `;
 
 /** Arrows with line styles and symbols of constant size on the screen; sigma's own know only colour and thickness. */
-export class StateEdgeProgram extends EdgeProgram<(typeof uniforms)[number]> {
+export class StateEdgeProgram extends EdgeProgram<(typeof cameraUniforms)[number]> {
   getDefinition() {
-    const { FLOAT, UNSIGNED_BYTE, TRIANGLES } = WebGLRenderingContext;
     return {
       VERTICES: 6,
       VERTEX_SHADER_SOURCE: vertexShader,
       FRAGMENT_SHADER_SOURCE: fragmentShader,
-      METHOD: TRIANGLES,
-      UNIFORMS: uniforms,
+      METHOD: WebGLRenderingContext.TRIANGLES,
+      UNIFORMS: cameraUniforms,
       ATTRIBUTES: [
-        { name: 'a_start', size: 2, type: FLOAT },
-        { name: 'a_end', size: 2, type: FLOAT },
-        { name: 'a_radii', size: 2, type: FLOAT },
-        { name: 'a_look', size: 4, type: FLOAT },
-        { name: 'a_arrow', size: 1, type: FLOAT },
-        { name: 'a_color', size: 4, type: UNSIGNED_BYTE, normalized: true },
-        { name: 'a_symbolColor', size: 4, type: UNSIGNED_BYTE, normalized: true },
-        { name: 'a_id', size: 4, type: UNSIGNED_BYTE, normalized: true },
+        numbers('a_start', 2),
+        numbers('a_end', 2),
+        numbers('a_radii', 2),
+        numbers('a_look', 4),
+        numbers('a_arrow', 1),
+        packedColor('a_color'),
+        packedColor('a_symbolColor'),
+        packedColor('a_id'),
       ],
-      CONSTANT_ATTRIBUTES: [{ name: 'a_corner', size: 2, type: FLOAT }],
+      CONSTANT_ATTRIBUTES: [numbers('a_corner', 2)],
       CONSTANT_DATA: [
         [0, 1],
         [0, -1],
@@ -207,11 +186,7 @@ export class StateEdgeProgram extends EdgeProgram<(typeof uniforms)[number]> {
     this.array.set(values, index);
   }
 
-  setUniforms(params: RenderParams, { gl, uniformLocations }: ProgramInfo<(typeof uniforms)[number]>): void {
-    gl.uniformMatrix3fv(uniformLocations.u_matrix, false, params.matrix);
-    gl.uniform1f(uniformLocations.u_sizeRatio, params.sizeRatio);
-    gl.uniform1f(uniformLocations.u_pixelRatio, params.pixelRatio);
-    gl.uniform2f(uniformLocations.u_viewport, params.width, params.height);
-    gl.uniform2f(uniformLocations.u_nodeRadius, nodeRadiusLimits.least, nodeRadiusLimits.most);
+  setUniforms(params: RenderParams, info: ProgramInfo<(typeof cameraUniforms)[number]>): void {
+    setCamera(params, info);
   }
 }

@@ -1,5 +1,5 @@
 import { shortened } from '../printable.ts';
-import { nodeRadiusLimits } from './node-program.ts';
+import { nodeRadiusLimits } from './camera-program.ts';
 import type { Palette } from './palette.ts';
 
 /** What sigma says of a node when its label is to be drawn; x, y and size in pixels. */
@@ -30,19 +30,23 @@ export function radiusOnScreen(size: number): number {
 /** The names of nodes: under the node, above or beside it, or not at all where others are in the way. */
 export class Labels {
   #taken: Box[] = [];
-  #others: (() => readonly Box[]) | undefined;
+  #covered: readonly Box[] = [];
+  #others: { readonly written: () => readonly Box[]; readonly drawn: () => readonly Box[] } | undefined;
 
-  /** A new picture begins; `others` tells what else is written in it. */
-  begin(others: () => readonly Box[]): void {
+  /** A new picture begins; told are what else is `written` in it, and what is `drawn` and had better be seen. */
+  begin(written: () => readonly Box[], drawn: () => readonly Box[]): void {
     this.#taken = [];
-    this.#others = others;
+    this.#others = { written, drawn };
   }
 
   draw(context: CanvasRenderingContext2D, node: LabelledNode, palette: Palette): void {
     if (node.label === null || node.label === '') return;
     // only now does sigma know where things are
-    this.#taken.push(...(this.#others?.() ?? []));
-    this.#others = undefined;
+    if (this.#others !== undefined) {
+      this.#taken.push(...this.#others.written());
+      this.#covered = this.#others.drawn();
+      this.#others = undefined;
+    }
     const text = shortened(node.label, longest);
     context.font = `${node.strong === true ? 600 : 500} 12px ${palette.font}`;
     const width = context.measureText(text).width;
@@ -53,8 +57,9 @@ export class Labels {
       { x: node.x + radius + 4, y: node.y - height / 2 },
       { x: node.x - radius - 4 - width, y: node.y - height / 2 },
     ] as const;
-    const place =
-      places.find(({ x, y }) => this.#isFree(x, y, width)) ?? (node.strong === true ? places[0] : undefined);
+    const free = places.filter(({ x, y }) => isFree(this.#taken, x, y, width));
+    const clear = free.find(({ x, y }) => isFree(this.#covered, x, y, width));
+    const place = clear ?? free[0] ?? (node.strong === true ? places[0] : undefined);
     if (place === undefined) return;
     this.#taken.push({ left: place.x, top: place.y, right: place.x + width, bottom: place.y + height });
     context.textAlign = 'left';
@@ -67,10 +72,10 @@ export class Labels {
     context.fillStyle = palette.text;
     context.fillText(text, place.x, place.y);
   }
+}
 
-  #isFree(x: number, y: number, width: number): boolean {
-    return this.#taken.every(
-      ({ left, top, right, bottom }) => x > right + 2 || x + width + 2 < left || y > bottom || y + height < top,
-    );
-  }
+function isFree(taken: readonly Box[], x: number, y: number, width: number): boolean {
+  return taken.every(
+    ({ left, top, right, bottom }) => x > right + 2 || x + width + 2 < left || y > bottom || y + height < top,
+  );
 }

@@ -2,6 +2,7 @@ import { NodeProgram } from 'sigma/rendering';
 import type { ProgramInfo } from 'sigma/rendering';
 import type { NodeDisplayData, RenderParams } from 'sigma/types';
 import { floatColor } from 'sigma/utils';
+import { cameraSource, cameraUniforms, numbers, packedColor, setCamera } from './camera-program.ts';
 
 /** What sigma hands on of a node, beside what it knows itself. */
 export interface DrawnNodeData extends NodeDisplayData {
@@ -9,11 +10,6 @@ export interface DrawnNodeData extends NodeDisplayData {
   readonly shape: number;
   readonly rim: string;
 }
-
-/** Radius in pixels: nodes grow with the zoom only between these. */
-export const nodeRadiusLimits = { least: 3.5, most: 26 };
-
-const uniforms = ['u_matrix', 'u_sizeRatio', 'u_viewport', 'u_nodeRadius'] as const;
 
 const vertexShader = /* glsl */ `
 attribute vec4 a_id;
@@ -24,39 +20,21 @@ attribute float a_size;
 attribute float a_shape;
 attribute vec2 a_corner;
 
-uniform mat3 u_matrix;
-uniform float u_sizeRatio;
-uniform vec2 u_viewport;
-uniform vec2 u_nodeRadius;
-
+${cameraSource}
 varying vec4 v_color;
 varying vec4 v_rim;
 varying vec2 v_from;
 varying float v_radius;
 varying float v_shape;
 
-const float bias = 255.0 / 254.0;
-
 void main() {
-  float radius = clamp(a_size / u_sizeRatio, u_nodeRadius.x, u_nodeRadius.y);
-  vec2 center = (u_matrix * vec3(a_position, 1.0)).xy;
+  float radius = radiusOf(a_size);
   v_from = a_corner * (radius * 1.3 + 1.0);
-  gl_Position = vec4(center + v_from / (u_viewport * 0.5), 0.0, 1.0);
+  gl_Position = projected(placed(a_position) + v_from);
   v_radius = radius;
   v_shape = a_shape;
-  v_rim = a_rim;
-  v_rim.a *= bias;
-  v_rim.rgb *= v_rim.a;
-  #ifdef PICKING_MODE
-  v_color = a_id;
-  #else
-  v_color = a_color;
-  #endif
-  v_color.a *= bias;
-  #ifndef PICKING_MODE
-  // the canvas expects colours multiplied by their opacity
-  v_color.rgb *= v_color.a;
-  #endif
+  v_rim = painted(a_rim);
+  v_color = shown(a_id, a_color);
 }
 `;
 
@@ -91,24 +69,23 @@ void main() {
 `;
 
 /** Nodes whose outline says what they are, with a rim in a colour of its own. */
-export class ShapeNodeProgram extends NodeProgram<(typeof uniforms)[number]> {
+export class ShapeNodeProgram extends NodeProgram<(typeof cameraUniforms)[number]> {
   getDefinition() {
-    const { FLOAT, UNSIGNED_BYTE, TRIANGLES } = WebGLRenderingContext;
     return {
       VERTICES: 6,
       VERTEX_SHADER_SOURCE: vertexShader,
       FRAGMENT_SHADER_SOURCE: fragmentShader,
-      METHOD: TRIANGLES,
-      UNIFORMS: uniforms,
+      METHOD: WebGLRenderingContext.TRIANGLES,
+      UNIFORMS: cameraUniforms,
       ATTRIBUTES: [
-        { name: 'a_position', size: 2, type: FLOAT },
-        { name: 'a_size', size: 1, type: FLOAT },
-        { name: 'a_shape', size: 1, type: FLOAT },
-        { name: 'a_color', size: 4, type: UNSIGNED_BYTE, normalized: true },
-        { name: 'a_rim', size: 4, type: UNSIGNED_BYTE, normalized: true },
-        { name: 'a_id', size: 4, type: UNSIGNED_BYTE, normalized: true },
+        numbers('a_position', 2),
+        numbers('a_size', 1),
+        numbers('a_shape', 1),
+        packedColor('a_color'),
+        packedColor('a_rim'),
+        packedColor('a_id'),
       ],
-      CONSTANT_ATTRIBUTES: [{ name: 'a_corner', size: 2, type: FLOAT }],
+      CONSTANT_ATTRIBUTES: [numbers('a_corner', 2)],
       CONSTANT_DATA: [
         [-1, -1],
         [1, -1],
@@ -125,10 +102,7 @@ export class ShapeNodeProgram extends NodeProgram<(typeof uniforms)[number]> {
     this.array.set([x, y, size, shape, floatColor(color), floatColor(rim), id], index);
   }
 
-  setUniforms(params: RenderParams, { gl, uniformLocations }: ProgramInfo<(typeof uniforms)[number]>): void {
-    gl.uniformMatrix3fv(uniformLocations.u_matrix, false, params.matrix);
-    gl.uniform1f(uniformLocations.u_sizeRatio, params.sizeRatio);
-    gl.uniform2f(uniformLocations.u_viewport, params.width, params.height);
-    gl.uniform2f(uniformLocations.u_nodeRadius, nodeRadiusLimits.least, nodeRadiusLimits.most);
+  setUniforms(params: RenderParams, info: ProgramInfo<(typeof cameraUniforms)[number]>): void {
+    setCamera(params, info);
   }
 }

@@ -6,7 +6,8 @@ import type { DisplayedEdge, DisplayedGraph, DisplayedNode } from './displayed-g
 import { spacing } from './discs.ts';
 import { type DrawnEdgeData, StateEdgeProgram } from './edge-program.ts';
 import { discOnScreen, drawGroupNames, drawGroups, type GroupName, groupNames } from './group-layer.ts';
-import { type LabelledNode, Labels, radiusOnScreen } from './labels.ts';
+import { type Box, type LabelledNode, Labels, radiusOnScreen } from './labels.ts';
+import { labelOf, nodeLook } from './node-looks.ts';
 import { type DrawnNodeData, ShapeNodeProgram } from './node-program.ts';
 import { type Palette, readPalette } from './palette.ts';
 import type { Places } from './places.ts';
@@ -31,8 +32,6 @@ export interface Emphasis {
   /** Keys of edges, or undefined for all between the nodes. */
   readonly edges: ReadonlySet<string>;
 }
-
-const shapes = { circle: 0, square: 1, diamond: 2, hexagon: 3 } as const;
 
 /** The graph on the screen. It draws what it is told, where `Places` says, and tells what a person points at. */
 export class Picture {
@@ -74,7 +73,12 @@ export class Picture {
     });
     this.#layers = { groups: this.#layer('groups', 'edges'), names: this.#layer('names', 'hovers') };
     this.#renderer.resize(true);
-    this.#renderer.on('beforeRender', () => this.#labels.begin(() => this.#groupNames()));
+    this.#renderer.on('beforeRender', () =>
+      this.#labels.begin(
+        () => this.#groupNames(),
+        () => this.#closedGroups(),
+      ),
+    );
     this.#renderer.on('afterRender', () => this.#drawLayers());
     new ResizeObserver(() => this.#renderer.resize().scheduleRender()).observe(container);
     this.#listen(listeners);
@@ -199,11 +203,27 @@ export class Picture {
       shape: look?.shape ?? 0,
       color: isFaint ? palette.background : (look?.color ?? palette.node),
       rim: isFaint ? palette.faint : isNear ? palette.focus : (look?.rim ?? palette.nodeRim),
-      forceLabel: isNear || shown?.node === undefined || (this.#emphasis !== undefined && !isFaint),
+      forceLabel: isNear || this.#standsForGroup(shown) || (this.#emphasis !== undefined && !isFaint),
       zIndex: isFaint ? 0 : 1,
       strong: isNear || (shown?.node === undefined && this.#graph.groups.size <= 25),
     };
     return drawn;
+  }
+
+  /** A group that is closed, or the only member of one. */
+  #standsForGroup(shown: DisplayedNode | undefined): boolean {
+    return shown?.node === undefined || this.#graph.groups.get(shown.group)?.size === 1;
+  }
+
+  /** What names had better not be written over. */
+  #closedGroups(): Box[] {
+    return [...this.#graph.nodes.values()].flatMap(({ key, node }) => {
+      const at = node === undefined ? this.screenPointOf(key) : undefined;
+      const radius = radiusOnScreen(this.#renderer.scaleSize(this.#closedSize(key)));
+      return at === undefined
+        ? []
+        : [{ left: at.x - radius, top: at.y - radius, right: at.x + radius, bottom: at.y + radius }];
+    });
   }
 
   #closedSize(group: string): number {
@@ -232,7 +252,8 @@ export class Picture {
   /** Where many lines are drawn, those that need nobody's eyes step back. */
   #edgeColor(state: ConnectionState): string {
     const color = this.#palette.states[state];
-    return state === 'seen' && this.#graph.edges.length > 50 && this.#emphasis === undefined ? `${color}8c` : color;
+    const drawn = this.#emphasis === undefined ? this.#graph.edges.length : this.#emphasis.edges.size;
+    return state === 'seen' && drawn > 50 ? `${color}8c` : color;
   }
 
   /** Lines of the same pair, and of the way back, lie beside each other. */
@@ -337,43 +358,6 @@ export class Picture {
       if (Math.hypot(shown.x - x, shown.y - y) <= shown.radius) return group;
     }
     return undefined;
-  }
-}
-
-function labelOf({ key, label, node }: DisplayedNode, { groups }: DisplayedGraph): string {
-  if (node !== undefined) return label;
-  const size = groups.get(key)?.size ?? 0;
-  return groups.size > 25 ? label : `${label} · ${size}`;
-}
-
-function nodeLook({ key, group, node }: DisplayedNode, { groups }: DisplayedGraph, palette: Palette) {
-  if (node === undefined) {
-    const isApart = groups.get(group)?.kind !== 'namespace';
-    const shape = isApart ? shapes.square : shapes.hexagon;
-    return {
-      shape,
-      color: isApart ? palette.apartFill : palette.closedNode,
-      rim: isApart ? palette.apartRim : palette.nodeRim,
-      key,
-    };
-  }
-  switch (node.attributes.kind) {
-    case 'namespace':
-    case 'workload': {
-      const isEnforced = node.attributes.proposal?.state === 'Enforced';
-      return {
-        shape: shapes.circle,
-        color: isEnforced ? palette.states.enforced : palette.node,
-        rim: isEnforced ? palette.states.enforced : palette.nodeRim,
-      };
-    }
-    case 'external':
-      return { shape: shapes.square, color: palette.node, rim: palette.apartRim };
-    case 'infrastructure':
-      return { shape: shapes.diamond, color: palette.node, rim: palette.apartRim };
-    case 'unknown':
-    case 'hidden':
-      return { shape: shapes.square, color: palette.faint, rim: palette.apartRim };
   }
 }
 
