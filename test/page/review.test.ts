@@ -186,6 +186,28 @@ pageTest('search leads to a workload by keys alone', async (t) => {
   await opened.close();
 });
 
+pageTest('what is found late, for fewer letters, is not taken for what is searched', async (t) => {
+  const opened = await drawnPage();
+  const { page } = opened;
+  await page.route('**/api/v1/search?*', async (route) => {
+    const letters = new URL(route.request().url()).searchParams.get('q')?.length ?? 0;
+    // the fewer letters, the later
+    if (letters < 'orders-api'.length) await new Promise((resolve) => setTimeout(resolve, 600 - letters * 40));
+    await route.continue().catch(() => undefined);
+  });
+  await page.getByRole('combobox', { name: /Search/ }).focus();
+  await page.keyboard.type('orders-api');
+  await page
+    .getByRole('option', { name: /orders-api/ })
+    .first()
+    .waitFor();
+  await page.waitForResponse(/search\?q=o$/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'orders-api' }).waitFor();
+  t.deepEqual(opened.problems(), []);
+  await opened.close();
+});
+
 pageTest('a proposal is laid over the picture: before, after, and what changes', async (t) => {
   const opened = await drawnPage('#/proposals/shop/deployment-cart');
   const { page } = opened;

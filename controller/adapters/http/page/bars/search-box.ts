@@ -14,6 +14,8 @@ const mostHits = 12;
 /** Finds nodes and proposals by a part of their names; a combobox as ARIA describes it. */
 export function searchBox(control: PageControl): HTMLElement {
   let hits: readonly Hit[] = [];
+  /** What was written when these were found. */
+  let foundFor = '';
   let at = -1;
   const list = el('ul', { id: 'hits', role: 'listbox', class: 'hits', 'aria-label': 'Found', hidden: true });
   const input = el('input', {
@@ -48,8 +50,11 @@ export function searchBox(control: PageControl): HTMLElement {
   const update = async () => {
     const text = input.value.trim();
     if (text === '') return close();
-    hits = await control.search(text, mostHits);
+    const found = await control.search(text, mostHits);
+    // answers may come in another order
     if (input.value.trim() !== text) return;
+    hits = found;
+    foundFor = text;
     at = hits.length > 0 ? 0 : -1;
     const options = hits.map((hit, i) =>
       el(
@@ -69,8 +74,9 @@ export function searchBox(control: PageControl): HTMLElement {
     input.setAttribute('aria-expanded', 'true');
     mark();
   };
+  const isCurrent = () => !list.hidden && foundFor === input.value.trim();
   const chooseMarked = () => {
-    const hit = list.hidden ? undefined : hits[at];
+    const hit = isCurrent() ? hits[at] : undefined;
     if (hit !== undefined) choose(hit);
   };
   input.addEventListener('input', () => void update());
@@ -78,7 +84,7 @@ export function searchBox(control: PageControl): HTMLElement {
   input.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') close();
     // who types faster than the server answers means the first that will be found
-    else if (event.key === 'Enter') void (list.hidden ? update() : Promise.resolve()).then(chooseMarked);
+    else if (event.key === 'Enter') void (isCurrent() ? Promise.resolve() : update()).then(chooseMarked);
     else if (list.hidden || hits.length === 0) return;
     else if (event.key === 'ArrowDown') at = (at + 1) % hits.length;
     else if (event.key === 'ArrowUp') at = (at - 1 + hits.length) % hits.length;
