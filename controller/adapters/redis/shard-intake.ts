@@ -17,7 +17,7 @@ export interface ShardIntakeOptions {
 
 /** So many entries are read at once. */
 const mostRead = 256;
-export const intakeName = 'intake';
+const intakeName = 'intake';
 
 /**
  * KEYS: intake. ARGV: the id to begin at, how many. Answers with the id of the first entry that is there, and the entries as
