@@ -115,7 +115,11 @@ async function busyServer(port: number, status: number, body: object): Promise<{
   const askedAt: number[] = [];
   const server = createServer((request, response) => {
     if (request.url?.startsWith('/api/v1/events') === true) askedAt.push(Date.now());
-    response.writeHead(status, { 'Content-Type': 'application/json', 'Retry-After': `${busySeconds}`, Connection: 'close' });
+    response.writeHead(status, {
+      'Content-Type': 'application/json',
+      'Retry-After': `${busySeconds}`,
+      Connection: 'close',
+    });
     response.end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
