@@ -119,7 +119,17 @@ test.serial('whatever the API answers is documented', async (t) => {
   ]) {
     t.true(documented.delete(`/api/v1/${path}`), path);
   }
-  for (const path of ['', '/effect', '/approve', '/reject', '/rollback', '/retire']) {
+  for (const path of [
+    '',
+    '/effect',
+    '/held-back',
+    '/omissions',
+    '/would-deny',
+    '/approve',
+    '/reject',
+    '/rollback',
+    '/retire',
+  ]) {
     t.true(documented.delete(`/api/v1/proposals/{namespace}/{name}${path}`), path);
   }
   for (const path of ['/openapi.json', '/healthz', '/readyz', '/metrics']) t.true(documented.delete(path), path);
