@@ -89,10 +89,7 @@ rightsTest('who may only look is told so, and has no button that decides', async
   await approve.waitFor();
   t.is(await approve.getAttribute('aria-disabled'), 'true');
   t.is(await page.getByRole('button', { name: 'Reject…' }).getAttribute('aria-disabled'), 'true');
-  t.regex(
-    (await page.locator('.decision').textContent()) ?? '',
-    /carol may not create policyapprovals in namespace shop/,
-  );
+  await page.locator('.decision', { hasText: 'carol may not create policyapprovals in namespace shop' }).waitFor();
   await approve.click({ force: true });
   t.is(await page.getByRole('dialog').count(), 0);
   t.deepEqual(await opened.accessibilityFaults(), []);
@@ -117,8 +114,9 @@ rightsTest('an approval is made with the rights and the name of the one who deci
 rightsTest('what is in force is taken back with the rights and the name of the one who decides', async (t) => {
   const looking = await signedIn('carol', '#/proposals/shop/deployment-cart');
   const rollback = looking.page.getByRole('button', { name: 'Roll back…' });
+  await rollback.waitFor();
   t.is(await rollback.getAttribute('aria-disabled'), 'true');
-  t.regex((await looking.page.locator('.decision').textContent()) ?? '', /carol may not create policyapprovals/);
+  await looking.page.locator('.decision', { hasText: 'carol may not create policyapprovals' }).waitFor();
   await looking.close();
   const opened = await signedIn('alice', '#/proposals/shop/deployment-cart');
   const { page } = opened;
