@@ -43,7 +43,8 @@ export class FlowAttributor {
   readonly #names: WorkloadNames;
   readonly #table = new PeerTable();
   readonly #pods = new Map<string, Map<string, NamedPod>>();
-  readonly #identities = new Map<Pod, Identified>();
+  /** Of pods, by their position in the cluster; none for virtual ones. */
+  readonly #identities: (Identified | undefined)[];
   readonly #services = new Map<string, Map<string, Service>>();
   readonly #findTargets: FindServiceTargets;
   readonly #serviceAnswers = new Map<Service, Map<number, Identified>>();
@@ -57,12 +58,15 @@ export class FlowAttributor {
     this.#ledger = new IdentityLedger(cluster);
     this.#names = new WorkloadNames(cluster);
     this.#findTargets = serviceTargetFinder(cluster.pods);
-    const byStart = cluster.pods.filter(({ virtual }) => !virtual).sort((a, b) => (a.startMs ?? 0) - (b.startMs ?? 0));
-    for (const pod of byStart) {
+    this.#identities = Array.from(cluster.pods, () => undefined);
+    const byStart = [...cluster.pods.entries()]
+      .filter(([, { virtual }]) => !virtual)
+      .sort(([, a], [, b]) => (a.startMs ?? 0) - (b.startMs ?? 0));
+    for (const [position, pod] of byStart) {
       const pods = this.#pods.get(pod.namespace) ?? new Map<string, NamedPod>();
       this.#pods.set(pod.namespace, pods);
       const identity = this.#table.workload(pod.workload, pod.name, pod.node);
-      this.#identities.set(pod, identity);
+      this.#identities[position] = identity;
       pods.set(pod.name, { pod, identity, earlier: pods.get(pod.name) });
     }
     for (const service of cluster.services) {
@@ -240,7 +244,7 @@ export class FlowAttributor {
   #byOwner(owner: Owner, port: number, served: PolicyProtocol | undefined): Identified {
     switch (owner.kind) {
       case 'pod':
-        return this.#identities.get(owner.pod) ?? this.#table.workload(owner.pod.workload, undefined);
+        return this.#identities[owner.position] ?? this.#table.workload(owner.pod.workload, undefined);
       case 'node':
         return this.#table.node(owner.node.name);
       case 'api-server':

@@ -11,7 +11,8 @@ import type { Cluster, Node, Pod, Service } from '../model/cluster.ts';
 
 /** Who owned an address at a time, or why nobody is named. */
 export type Owner =
-  | { readonly kind: 'pod'; readonly pod: Pod }
+  /** `position`: among the pods of the cluster. */
+  | { readonly kind: 'pod'; readonly pod: Pod; readonly position: number }
   | { readonly kind: 'node'; readonly node: Node }
   | { readonly kind: 'service'; readonly service: Service }
   | { readonly kind: 'api-server' }
@@ -34,6 +35,8 @@ interface Tenure {
 interface Slot {
   /** By start. */
   readonly tenures: Tenure[];
+  /** Where there was never anybody else, as with nearly every address. */
+  sole: Tenure | undefined;
   node: Extract<Owner, { kind: 'node' }> | undefined;
   service: Extract<Owner, { kind: 'service' }> | undefined;
   apiServer: boolean;
@@ -71,12 +74,17 @@ export class IdentityLedger {
     this.#inside = unionAddresses(unionAddresses(cidrs.pods, cidrs.services), cidrs.nodes);
     this.#complete = cidrs.complete;
     this.#apiServerPort = apiServer.port;
-    for (const pod of pods) this.#addPod(pod);
+    for (const [position, pod] of pods.entries()) this.#addPod(pod, position);
     for (const node of nodes) for (const ip of node.ips) this.#slot(ip).node ??= { kind: 'node', node };
     for (const service of services)
       for (const ip of service.ips) this.#slot(ip).service ??= { kind: 'service', service };
     for (const ip of apiServer.ips) this.#slot(ip).apiServer = true;
-    for (const { tenures } of this.#slots.values()) tenures.sort((a, b) => a.fromMs - b.fromMs);
+    for (const slot of this.#slots.values()) {
+      const { tenures, node, service } = slot;
+      tenures.sort((a, b) => a.fromMs - b.fromMs);
+      if (tenures.length === 1 && node === undefined && service === undefined && !slot.apiServer)
+        slot.sole = tenures[0];
+    }
   }
 
   /**
@@ -104,23 +112,25 @@ export class IdentityLedger {
     return hasAddress(this.#inside, address);
   }
 
-  #addPod(pod: Pod): void {
+  #addPod(pod: Pod, position: number): void {
     // The address of a hostNetwork pod is its node's: it says which node, never which pod.
     if (pod.hostNetwork) return;
     const fromMs = pod.startMs ?? Number.NEGATIVE_INFINITY;
     const toMs = pod.endMs ?? Number.POSITIVE_INFINITY;
-    for (const ip of pod.ips) this.#slot(ip).tenures.push({ fromMs, toMs, owner: { kind: 'pod', pod } });
+    for (const ip of pod.ips) this.#slot(ip).tenures.push({ fromMs, toMs, owner: { kind: 'pod', pod, position } });
   }
 
   #slot(ip: string): Slot {
     const known = this.#slots.get(ip);
     if (known) return known;
-    const slot: Slot = { tenures: [], node: undefined, service: undefined, apiServer: false };
+    const slot: Slot = { tenures: [], sole: undefined, node: undefined, service: undefined, apiServer: false };
     this.#slots.set(ip, slot);
     return slot;
   }
 
   #ownerAt(slot: Slot, address: string, port: number, timeMs: number): Owner {
+    const { sole } = slot;
+    if (sole !== undefined && timeMs >= sole.fromMs && timeMs < sole.toMs) return sole.owner;
     const { tenures, node, service, apiServer } = slot;
     if (apiServer && ((node === undefined && tenures.length === 0) || port === this.#apiServerPort))
       return apiServerOwner;

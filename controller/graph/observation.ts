@@ -88,9 +88,12 @@ export class Observation {
   isHeardOf(source: FlowSourceKind, node: string, bin: number): boolean {
     const record = this.#flows.get(source)?.get(node);
     if (record === undefined) return false;
-    const { quiet, bins, level } = record;
-    const folded = [bin, bin - 1].map((one) => foldBin(this.#widths, 0, level, one));
-    return folded.some((one) => bins.has(one) && !quiet.has(one));
+    return this.#isHeardIn(record, bin) || this.#isHeardIn(record, bin - 1);
+  }
+
+  #isHeardIn({ bins, quiet, level }: FlowsOfNode, bin: number): boolean {
+    const folded = foldBin(this.#widths, 0, level, bin);
+    return bins.has(folded) && !quiet.has(folded);
   }
 
   loss({ timeMs, source, node, kind, events }: FlowLoss): void {

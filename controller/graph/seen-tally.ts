@@ -10,8 +10,8 @@ export interface SeenEntry {
 }
 
 /** So many entries may there be before times are told less finely; a quarter is free then. */
-const finestEntries = 3 << 13;
-const slots = 1 << 15;
+const finestEntries = 3 << 11;
+const slots = 1 << 13;
 
 /**
  * Counts what was seen by row, outcome and second, in a table of numbers. When it is full the spans of time double until
@@ -52,54 +52,58 @@ export class SeenTally {
   }
 }
 
-/** Open addressing; rows are kept plus one, 0 is a free slot. */
+/** Words of a slot: row plus one (0: free), outcome, span, second; then the connections as a double. */
+const slotWords = 6;
+const slotDoubles = slotWords / 2;
+
+/** Open addressing; all of a slot lies together, because a shard among many is hardly ever in the cache. */
 class TallyTable {
-  readonly #rows: Uint32Array;
-  readonly #outcomes: Uint8Array;
-  readonly #spans: Uint32Array;
-  readonly #seconds: Uint32Array;
-  readonly #connections: Float64Array;
+  readonly #words: Uint32Array;
+  readonly #doubles: Float64Array;
   readonly #mask: number;
   entries = 0;
 
   /** `size` is a power of two, and larger than there will be entries. */
   constructor(size: number) {
-    this.#rows = new Uint32Array(size);
-    this.#outcomes = new Uint8Array(size);
-    this.#spans = new Uint32Array(size);
-    this.#seconds = new Uint32Array(size);
-    this.#connections = new Float64Array(size);
+    const buffer = new ArrayBuffer(size * slotWords * Uint32Array.BYTES_PER_ELEMENT);
+    this.#words = new Uint32Array(buffer);
+    this.#doubles = new Float64Array(buffer);
     this.#mask = size - 1;
   }
 
   add(row: number, outcome: number, span: number, second: number, connections: number): void {
+    const words = this.#words;
     for (let slot = mix(row, outcome, span) & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const kept = (this.#rows[slot] as number) - 1;
+      const at = slot * slotWords;
+      const sum = slot * slotDoubles + 2;
+      const kept = (words[at] as number) - 1;
       if (kept < 0) {
-        this.#rows[slot] = row + 1;
-        this.#outcomes[slot] = outcome;
-        this.#spans[slot] = span;
-        this.#seconds[slot] = second;
-        this.#connections[slot] = connections;
+        words[at] = row + 1;
+        words[at + 1] = outcome;
+        words[at + 2] = span;
+        words[at + 3] = second;
+        this.#doubles[sum] = connections;
         this.entries++;
         return;
       }
-      if (kept === row && this.#outcomes[slot] === outcome && this.#spans[slot] === span) {
-        this.#seconds[slot] = Math.min(this.#seconds[slot] as number, second);
-        this.#connections[slot] = (this.#connections[slot] as number) + connections;
+      if (kept === row && words[at + 1] === outcome && words[at + 2] === span) {
+        if (second < (words[at + 3] as number)) words[at + 3] = second;
+        this.#doubles[sum] = (this.#doubles[sum] as number) + connections;
         return;
       }
     }
   }
 
   *all(): Generator<SeenEntry> {
-    for (const [slot, row] of this.#rows.entries()) {
-      if (row === 0) continue;
+    const words = this.#words;
+    for (let at = 0, slot = 0; at < words.length; at += slotWords, slot++) {
+      const row = (words[at] as number) - 1;
+      if (row < 0) continue;
       yield {
-        row: row - 1,
-        outcome: this.#outcomes[slot] as number,
-        second: this.#seconds[slot] as number,
-        connections: this.#connections[slot] as number,
+        row,
+        outcome: words[at + 1] as number,
+        second: words[at + 3] as number,
+        connections: this.#doubles[slot * slotDoubles + 2] as number,
       };
     }
   }

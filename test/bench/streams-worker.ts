@@ -1,5 +1,4 @@
 import { Redis } from 'ioredis';
-import { shardOf } from '../../controller/adapters/redis/shard-of-flow.ts';
 import { openShards, shardKeys, shardName } from '../../controller/adapters/redis/shards.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
 import { unnamedPeer, type Flow } from '../../controller/model/flow.ts';
@@ -11,7 +10,9 @@ export const streamsName = 'bench';
 export const streamShards = 16;
 const workloads = 500;
 const pods = 4;
-const nodes = 50;
+/** Each has an agent, which reports so often. */
+export const nodes = 400;
+const reportMs = 5_000;
 const startMs = Date.UTC(2026, 10, 1, 10);
 
 const address = (pod: number) => `10.244.${pod >> 8}.${pod & 255}`;
@@ -30,15 +31,15 @@ export function streamsCluster(): Cluster {
   );
 }
 
-/** Every batch is what one node's agent reports at once. */
+/** Every batch is what one node's agent reports at once; the nodes report in turn. */
 export function streamsBatch(batch: number, size: number): Flow[] {
-  const timeMs = startMs + batch * 100;
+  const timeMs = startMs + Math.floor((batch * reportMs) / nodes);
   return Array.from({ length: size }, (_, i) => {
     const server = (batch * 131 + i * 17) % (workloads * pods);
     const client = (server * 7 + (i % 10) * 13 + 1) % (workloads * pods);
     return {
       timeMs,
-      endMs: timeMs + 5_000,
+      endMs: timeMs + reportMs,
       client: { ...unnamedPeer, ip: address(client) },
       server: { ...unnamedPeer, ip: address(server) },
       clientPort: 0,
@@ -66,19 +67,21 @@ async function told(): Promise<void> {
   await new Promise((resolve) => process.stdin.once('data', resolve));
 }
 
-/** Works on its part of the shards until everything that is in their streams is counted and saved. */
-async function ours(url: string, batches: number, size: number, part: number, parts: number): Promise<void> {
+/** Works on its part of the shards until so many flows are counted, and saves them. */
+async function ours(url: string, flows: number, part: number, parts: number): Promise<void> {
   const link = await openLink(url);
   const shards = await openShards(link, streamsName, streamShards);
-  const only = Array.from({ length: shards.count }, (_, i) => i).filter((i) => i % parts === part);
-  const mine = streamsFlows(batches, size)
-    .flat()
-    .filter((flow) => only.includes(shardOf(flow, shards.count))).length;
+  const only = shardsOf(part, parts);
   const cluster = streamsCluster();
   await told();
   const worker = await ShardWorker.start({ link, shards, cluster, only, flushMs: 5_000, leaseMs: 15_000 });
-  while (worker.flows < mine) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (worker.flows < flows) await new Promise((resolve) => setTimeout(resolve, 5));
   await worker.stop();
+}
+
+/** Shards that one of several workers has. */
+export function shardsOf(part: number, parts: number): number[] {
+  return Array.from({ length: streamShards }, (_, i) => i).filter((i) => i % parts === part);
 }
 
 /** Reads and acknowledges the same entries, and does nothing with them. */
@@ -107,8 +110,8 @@ export function streamKeys(): string[] {
 
 if (import.meta.main) {
   const [kind, url = '', ...numbers] = process.argv.slice(2);
-  const [first = 0, second = 0, third = 0, fourth = 0] = numbers.map(Number);
-  await (kind === 'bare' ? bare(url, first) : ours(url, first, second, third, fourth));
+  const [count = 0, part = 0, parts = 1] = numbers.map(Number);
+  await (kind === 'bare' ? bare(url, count) : ours(url, count, part, parts));
   process.stdout.write('done\n');
   process.exit();
 }

@@ -24,6 +24,8 @@ const replicatedMs = 10_000;
 export class AppendedEntries {
   readonly #mostBytes: number;
   #kept: Kept[] = [];
+  /** So many at its beginning are let go of already: to move all others with each of them takes longer than to append them. */
+  #done = 0;
   #bytes = 0;
   /** The count of the latest that was let go of because there was no room. */
   #gone = 0;
@@ -33,38 +35,42 @@ export class AppendedEntries {
   }
 
   get size(): number {
-    return this.#kept.length;
+    return this.#kept.length - this.#done;
   }
 
   add(entry: OwnEntry, count: number, id: string, appendedMs: number): void {
     this.#kept.push({ entry, count, id, appendedMs });
     this.#bytes += entry.text.length;
-    let least = 0;
-    while (this.#bytes > this.#mostBytes && least < this.#kept.length) {
-      const oldest = this.#kept[least++] as Kept;
-      this.#bytes -= oldest.entry.text.length;
-      this.#gone = oldest.count;
-    }
-    if (least > 0) this.#kept.splice(0, least);
+    while (this.#bytes > this.#mostBytes) this.#gone = this.#letGo().count;
   }
 
   /** The stream has nothing before this id any more (undefined: nothing at all): all before it was applied. */
   appliedBefore(id: string | undefined, nowMs: number): void {
     const waits = (kept: Kept) => id !== undefined && !isBefore(kept.id, id);
     const isNeeded = (kept: Kept) => kept.appendedMs > nowMs - replicatedMs || waits(kept);
-    const end = this.#kept.findIndex(isNeeded);
-    const done = this.#kept.splice(0, end < 0 ? this.#kept.length : end);
-    for (const { entry } of done) this.#bytes -= entry.text.length;
+    while (this.size > 0 && !isNeeded(this.#kept[this.#done] as Kept)) this.#letGo();
   }
 
   /** The stream has only the first `count` entries of ours: takes out all later ones, and how many are nowhere any more. */
   takeAfter(count: number): { readonly entries: readonly OwnEntry[]; readonly gone: number } {
-    const lost = this.#kept.filter((kept) => kept.count > count);
-    this.#kept = this.#kept.filter((kept) => kept.count <= count);
+    const all = this.#kept.slice(this.#done);
+    const lost = all.filter((kept) => kept.count > count);
+    this.#kept = all.filter((kept) => kept.count <= count);
+    this.#done = 0;
     this.#bytes = this.#kept.reduce((sum, { entry }) => sum + entry.text.length, 0);
     const gone = Math.max(0, this.#gone - count);
     this.#gone = Math.min(this.#gone, count);
     return { entries: lost.map(({ entry }) => entry), gone };
+  }
+
+  #letGo(): Kept {
+    const oldest = this.#kept[this.#done++] as Kept;
+    this.#bytes -= oldest.entry.text.length;
+    if (this.#done * 8 > this.#kept.length) {
+      this.#kept = this.#kept.slice(this.#done);
+      this.#done = 0;
+    }
+    return oldest;
   }
 }
 

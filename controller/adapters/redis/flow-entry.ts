@@ -50,26 +50,24 @@ export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string
   const firstMs = flows[0]?.timeMs ?? 0;
   const numbers: number[] = [];
   const rare: Entry[4][number][] = [];
-  for (const [i, flow] of flows.entries()) {
-    const { timeMs, endMs, clientPort, port, protocol, connections, bytes } = flow;
-    const kind =
+  for (let i = 0, at = 0; i < flows.length; i++, at += flowNumbers) {
+    const flow = flows[i] as Flow;
+    const { timeMs } = flow;
+    numbers[at] = timeMs - firstMs;
+    numbers[at + 1] = flow.endMs - timeMs;
+    numbers[at + 2] = peerPosition(peers, flow.client);
+    numbers[at + 3] = peerPosition(peers, flow.server);
+    numbers[at + 4] = flow.clientPort;
+    numbers[at + 5] = flow.port;
+    numbers[at + 6] = flow.protocol;
+    numbers[at + 7] =
       (flow.directed ? 1 : 0) +
       answerUnit * answers.indexOf(flow.answered) +
       verdictUnit * verdicts.indexOf(flow.verdict);
-    numbers.push(
-      timeMs - firstMs,
-      endMs - timeMs,
-      peerPosition(peers, flow.client),
-      peerPosition(peers, flow.server),
-      clientPort,
-      port,
-      protocol,
-      kind,
-      connections,
-      bytes,
-      flowSourceKinds.indexOf(flow.source),
-      nodes.position(flow.node),
-    );
+    numbers[at + 8] = flow.connections;
+    numbers[at + 9] = flow.bytes;
+    numbers[at + 10] = flowSourceKinds.indexOf(flow.source);
+    numbers[at + 11] = nodes.position(flow.node);
     const { addressed, translatedClient, serverNode } = flow;
     if (addressed === undefined && translatedClient === undefined && serverNode === undefined) continue;
     rare.push([i, { addressed, ...(translatedClient && { translatedClient }), ...(serverNode && { serverNode }) }]);

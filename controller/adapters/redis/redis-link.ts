@@ -16,6 +16,9 @@ export interface RedisLinkOptions extends RedisCredentials {
 
 type Argument = string | number | Buffer;
 
+/** Fields and values in turn. */
+export type StreamEntry = readonly [id: string, fields: readonly string[]];
+
 /** A client, and why it fares badly, which requests that fail of it do not say. */
 interface Connection {
   readonly client: RedisClient;
@@ -102,6 +105,11 @@ export class RedisLink {
   /** Some fields and values of a hash in turn, and where to go on; `0` at the end. */
   scan(key: string, cursor: string, count: number): Promise<[string, string[]]> {
     return this.#asked((client) => client.hscan(key, cursor, 'COUNT', count));
+  }
+
+  /** Of a stream, from an id on; `(` before it: what comes after it. */
+  entries(key: string, from: string, count: number): Promise<readonly StreamEntry[]> {
+    return this.#asked((client) => client.xrange(key, from, '+', 'COUNT', count));
   }
 
   bytes(key: string): Promise<Buffer | null> {

@@ -3,6 +3,7 @@ import { layout, saveField, storeKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { script } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
+import { waitingFunction } from './shard-stream.ts';
 import { shardKeys } from './shards.ts';
 
 /** Which moment of which store. A server that loses something may come to the same revision with another past. */
@@ -26,7 +27,7 @@ export interface ShardLook {
   readonly growths: readonly { readonly moment: StoreMoment; readonly text: string | undefined }[];
   /** Who works on it, for people; undefined: nobody. */
   readonly holder: string | undefined;
-  /** Entries of its stream that are not saved yet. */
+  /** Batches of its stream that are not saved yet. */
   readonly waiting: number;
   readonly savedMs: number | undefined;
   /** JSON, as it is stored: what sources said of the cluster's own addresses; empty when nothing was saved. */
@@ -42,6 +43,7 @@ const enoughBytes = 4 << 20;
  * revision, name of its save and the field of that, then the fields with the names of the next saves.
  */
 const lookScript = script(`
+${waitingFunction}
 local meta = redis.call('HMGET', KEYS[2], 'id', 'revision', 'savedMs', 'who', 'observed', ARGV[5])
 local known, revision = tonumber(ARGV[3]), tonumber(meta[2] or '0')
 local continues, growths, bytes = 0, {}, 0
@@ -55,9 +57,9 @@ if (meta[1] or '') == ARGV[2] and revision >= known and (known == 0 or meta[6] =
   end
 end
 local holder = redis.call('EXISTS', KEYS[3]) == 1 and meta[4] or ''
-local waiting = redis.call('XLEN', KEYS[4])
+local waits = waiting(KEYS[4])
 local now = redis.call('GET', KEYS[1]) or ''
-return {now, meta[1] or '', revision, continues, growths, holder, waiting, meta[3] or '', meta[5] or ''}
+return {now, meta[1] or '', revision, continues, growths, holder, waits, meta[3] or '', meta[5] or ''}
 `);
 
 type Answer = [

@@ -6,6 +6,7 @@ import { encodeEntry } from './flow-entry.ts';
 import type { RedisLink } from './redis-link.ts';
 import { script } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
+import { entryText, waitingFunction } from './shard-stream.ts';
 import { shardKeys } from './shards.ts';
 
 export interface ShardTailOptions {
@@ -20,22 +21,24 @@ export interface ShardTailOptions {
 }
 
 /**
- * KEYS: intake, how many entries of ours it has got. ARGV: how many those are as far as we know, how many entries may
- * wait, for how long our number is kept; then producer, number and text of each entry. Answers with `back` and the number
- * when the server has got fewer; `full`; or `appended`, the number, the id of the first entry that waits, the ids of ours.
+ * KEYS: intake, how many batches of ours it has got. ARGV: how many those are as far as we know, how many batches may
+ * wait, for how long our number is kept; then for each entry how many batches it has, and their text. Answers with `back` and the number when the server has got fewer; `full`; or `appended`, the number, the id of the first entry that
+ * waits, the ids of ours.
  */
 const appendScript = script(`
+${waitingFunction}
 local own = tonumber(redis.call('GET', KEYS[2]) or '0')
 if own < tonumber(ARGV[1]) then return {'back', own} end
-if #ARGV > 3 and redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2]) then return {'full', own} end
+local waits, total, first = waiting(KEYS[1])
+if #ARGV > 3 and waits >= tonumber(ARGV[2]) then return {'full', own} end
 local ids = {}
-for i = 4, #ARGV, 3 do
-  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', 'p', ARGV[i], 'n', ARGV[i + 1], 'f', ARGV[i + 2])
+for i = 4, #ARGV, 2 do
+  local batches = tonumber(ARGV[i])
+  total, own = total + batches, own + batches
+  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', 'w', total, 'n', batches, 'b', ARGV[i + 1])
 end
-own = own + #ids
 if #ids > 0 then redis.call('SET', KEYS[2], own, 'PX', ARGV[3]) end
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-return {'appended', own, first[1] and first[1][1] or '', ids}
+return {'appended', own, first or ids[1] or '', ids}
 `);
 
 /** An entry that is to be appended. */
@@ -46,6 +49,8 @@ export interface Waiting {
 
 const mostAtOnce = 256;
 const mostBytesAtOnce = 1 << 20;
+/** Batches share an entry up to so many characters: what a server does for a flow is mostly what it does for the entry. */
+const entryLength = 8 << 10;
 const backoff = { firstMs: 50, mostMs: 2_000 };
 const fullPauseMs = 100;
 /** What waits in the stream is looked after so often, that a server that lost it is noticed. */
@@ -62,7 +67,7 @@ export class ShardTail {
   /** By the server, as the latest step found. */
   #lost: Waiting[] = [];
   #isSending = false;
-  /** Entries of ours that the stream has got. */
+  /** Batches of ours that the stream has got. */
   #own = 0;
   #losses = 0;
   #ended = false;
@@ -163,16 +168,19 @@ export class ShardTail {
   /** `back`: the server is at an earlier moment, and what it has lost is in `lost` now. */
   async #step(entries: readonly OwnEntry[]): Promise<'appended' | 'full' | 'back'> {
     const { link, mostWaiting, clock, entries: kept } = this.#options;
-    const triples = entries.flatMap(({ producer, number, text }) => [JSON.stringify(producer), number, text]);
-    const answer = await link.run(appendScript, this.#keys, [this.#own, mostWaiting, numberKeptMs, ...triples]);
+    const shared = sharedEntries(entries);
+    const args = shared.flatMap((batches) => [batches.length, entryText(batches)]);
+    const answer = await link.run(appendScript, this.#keys, [this.#own, mostWaiting, numberKeptMs, ...args]);
     const [outcome, own, first, ids = []] = answer as ['appended' | 'full' | 'back', number, string?, string[]?];
     if (outcome === 'back') this.#takeBack(own);
     if (outcome !== 'appended') return outcome;
     // what an earlier try has brought there, and nobody heard of, comes before
-    const before = own - ids.length;
+    let count = own - entries.length;
     this.#own = own;
     const now = clock.now();
-    entries.forEach((entry, i) => kept.add(entry, before + i + 1, ids[i] as string, now));
+    for (const [i, batches] of shared.entries()) {
+      for (const batch of batches) kept.add(batch, ++count, ids[i] as string, now);
+    }
     kept.appliedBefore(first === '' ? undefined : first, now);
     return outcome;
   }
@@ -211,6 +219,21 @@ export class ShardTail {
   #pause(ms: number): Promise<void> {
     return this.#options.clock.sleep(ms, new AbortController().signal);
   }
+}
+
+/** In their order. */
+function sharedEntries(batches: readonly OwnEntry[]): OwnEntry[][] {
+  const entries: OwnEntry[][] = [];
+  let length = entryLength;
+  for (const batch of batches) {
+    length += batch.text.length;
+    if (length > entryLength) {
+      entries.push([]);
+      length = batch.text.length;
+    }
+    entries.at(-1)?.push(batch);
+  }
+  return entries;
 }
 
 function isPassing(error: unknown): boolean {

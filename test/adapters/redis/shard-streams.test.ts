@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { FlowAppender } from '../../../controller/adapters/redis/flow-appender.ts';
+import { lookAtShard, noStore } from '../../../controller/adapters/redis/shard-look.ts';
 import { openShards, shardKeys, shardName, type Shards } from '../../../controller/adapters/redis/shards.ts';
 import type { RedisLink } from '../../../controller/adapters/redis/redis-link.ts';
 import { systemClock } from '../../../controller/adapters/system-clock.ts';
@@ -241,6 +242,38 @@ redisTest('a server that is full takes nothing, and everything when it has room'
   await drained();
   await working.stop();
   t.is(text(await storedGraph(link, shards)), text(countedOnce(cluster, all)));
+});
+
+redisTest('batches share entries, and each that nobody can read is rejected alone', async (t) => {
+  const { link, shards, appender, worker, drained } = await open(t);
+  const all = flows(0, 2_000);
+  const batches = Array.from({ length: 100 }, (_, i) => ({
+    producer: `p "${i}"`,
+    number: 1,
+    flows: all.slice(i * 20, i * 20 + 20),
+    losses: [],
+  }));
+  await Promise.all(batches.map((batch) => appender.append(batch, forever)));
+  const looks = await Promise.all(
+    Array.from({ length: count }, (_, shard) => lookAtShard(link, shardName(shards, shard), noStore)),
+  );
+  const entries = await Promise.all(
+    Array.from({ length: count }, (_, shard) => server.admin.xlen(shardKeys(shardName(shards, shard)).intake)),
+  );
+  t.deepEqual(
+    looks.map(({ waiting }) => waiting),
+    Array.from({ length: count }, () => 100),
+    'each batch has flows for each shard',
+  );
+  t.true(Math.max(...entries) < 20, entries.join());
+  const { intake } = shardKeys(shardName(shards, 0));
+  await server.admin.xadd(intake, '*', 'w', '102', 'n', '2', 'b', '"q" 1\n[of tomorrow]\n"q" x\n[]');
+  const working = await worker();
+  await drained();
+  const { rejected } = working;
+  await working.stop();
+  t.is(rejected, 2);
+  t.is((await storedGraph(link, shards)).size, countedOnce(cluster, all).size);
 });
 
 redisTest('an entry that nobody can read is rejected, said to be lost, and does not stop the others', async (t) => {
