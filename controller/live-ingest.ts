@@ -267,9 +267,8 @@ export class LiveIngest {
     this.#sources.count(source.name, batch);
   }
 
-  #moveOn(source: string, { position, producer, forgotten = [], producers, saved }: FlowBatch): void {
+  #moveOn(source: string, { position, producer, forgotten = [], saved }: FlowBatch): void {
     for (const name of forgotten) this.#positions.set(`${source}/${name}`, undefined);
-    for (const [name, reached] of producers ?? []) this.#positions.set(`${source}/${name}`, reached);
     if (position !== undefined)
       this.#positions.set(producer === undefined ? source : `${source}/${producer}`, position);
     if (saved !== undefined) this.#awaited.push(saved);

@@ -34,8 +34,6 @@ export interface FlowBatch {
   readonly producer?: string;
   /** Producers that nobody needs the position of any more. */
   readonly forgotten?: readonly string[];
-  /** How far several producers are, for a batch of many; undefined: nobody needs it any more. Kept as for one. */
-  readonly producers?: ReadonlyMap<string, SourcePosition | undefined>;
   /** Called when all of the batch and its position are saved; never for what is lost with the process before. */
   readonly saved?: () => void;
   readonly flows: readonly Flow[];

@@ -24,6 +24,10 @@ export class HeardProducers<Known extends { readonly heardMs: number }> {
       this.#known.set(producer, known);
   }
 
+  get names(): Iterable<string> {
+    return this.#known.keys();
+  }
+
   of(producer: string): Known | undefined {
     return this.#known.get(producer);
   }

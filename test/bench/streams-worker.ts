@@ -57,26 +57,24 @@ export function streamsBatch(batch: number, size: number): Flow[] {
   });
 }
 
-/** All of it, as `count` batches. */
-export function streamsFlows(batches: number, size: number): Flow[][] {
-  return Array.from({ length: batches }, (_, batch) => streamsBatch(batch, size));
-}
-
-async function told(): Promise<void> {
+/** Answers with the time of the processors that was used before. */
+async function told(): Promise<NodeJS.CpuUsage> {
   process.stdout.write('ready\n');
   await new Promise((resolve) => process.stdin.once('data', resolve));
+  return process.cpuUsage();
 }
 
 /** Works on its part of the shards until so many flows are counted, and saves them. */
-async function ours(url: string, flows: number, part: number, parts: number): Promise<void> {
+async function ours(url: string, flows: number, part: number, parts: number): Promise<NodeJS.CpuUsage> {
   const link = await openLink(url);
   const shards = await openShards(link, streamsName, streamShards);
   const only = shardsOf(part, parts);
   const cluster = streamsCluster();
-  await told();
+  const before = await told();
   const worker = await ShardWorker.start({ link, shards, cluster, only, flushMs: 5_000, leaseMs: 15_000 });
   while (worker.flows < flows) await new Promise((resolve) => setTimeout(resolve, 5));
   await worker.stop();
+  return before;
 }
 
 /** Shards that one of several workers has. */
@@ -85,10 +83,10 @@ export function shardsOf(part: number, parts: number): number[] {
 }
 
 /** Reads and acknowledges the same entries, and does nothing with them. */
-async function bare(url: string, count: number): Promise<void> {
+async function bare(url: string, count: number): Promise<NodeJS.CpuUsage> {
   const redis = new Redis(url);
   const keys = streamKeys();
-  await told();
+  const before = await told();
   for (let read = 0; read < count; ) {
     const found = await Promise.all(
       keys.map((key) => redis.xreadgroup('GROUP', 'g', 'c', 'COUNT', 256, 'STREAMS', key, '>')),
@@ -101,6 +99,7 @@ async function bare(url: string, count: number): Promise<void> {
     }
   }
   await redis.quit();
+  return before;
 }
 
 export function streamKeys(): string[] {
@@ -111,7 +110,9 @@ export function streamKeys(): string[] {
 if (import.meta.main) {
   const [kind, url = '', ...numbers] = process.argv.slice(2);
   const [count = 0, part = 0, parts = 1] = numbers.map(Number);
-  await (kind === 'bare' ? bare(url, count) : ours(url, count, part, parts));
-  process.stdout.write('done\n');
+  const before = await (kind === 'bare' ? bare(url, count) : ours(url, count, part, parts));
+  const { user, system } = process.cpuUsage(before);
+  // seconds of all its threads, since it was told to begin
+  process.stdout.write(`${(user + system) / 1e6}\n`);
   process.exit();
 }

@@ -6,8 +6,6 @@ interface Applied {
   floor: number;
   /** Those above it that were applied, ascending. */
   readonly above: number[];
-  /** From the number before (the floor) to each of them, as the position says it: kept, as positions are asked for often. */
-  steps: string;
   heardMs: number;
 }
 
@@ -33,29 +31,31 @@ export class AppliedNumbers {
 
   /** Whether it is new, and is to be applied now. What is older than can be told counts as applied. */
   take(producer: string, number: number, nowMs: number): boolean {
-    const known = this.#known.of(producer) ?? { floor: 0, above: [], steps: '', heardMs: nowMs };
+    const known = this.#known.of(producer) ?? { floor: 0, above: [], heardMs: nowMs };
     const { above } = known;
     if (number <= known.floor) return false;
     let at = above.length;
     while (at > 0 && (above[at - 1] as number) > number) at--;
     if (above[at - 1] === number) return false;
-    const isLast = at === above.length;
-    const step = (number - (above[at - 1] ?? known.floor)).toString(radix);
     above.splice(at, 0, number);
-    const isFull = above.length > toldApart;
-    if (isFull) known.floor = above.shift() as number;
-    known.steps = isLast ? joined(isFull ? withoutFirst(known.steps) : known.steps, step) : stepsOf(known.floor, above);
+    if (above.length > toldApart) known.floor = above.shift() as number;
     known.heardMs = nowMs;
     this.#known.heard(producer, known);
     return true;
   }
 
-  /** As the store keeps it. */
+  /** As the store keeps it: when it was heard of, the floor, and the steps from each number to the next. */
   position(producer: string): SourcePosition | undefined {
     const known = this.#known.of(producer);
     if (known === undefined) return undefined;
-    const { floor, steps, heardMs } = known;
-    return `${heardMs} ${floor} ${steps}`;
+    const { floor, above, heardMs } = known;
+    const steps = above.map((number, i) => (number - (above[i - 1] ?? floor)).toString(radix));
+    return `${heardMs} ${floor} ${steps.join('.')}`;
+  }
+
+  /** All that have a position. */
+  get producers(): Iterable<string> {
+    return this.#known.names;
   }
 
   /** Takes those out that need not be kept, and names them. */
@@ -64,24 +64,11 @@ export class AppliedNumbers {
   }
 }
 
-/** Time, floor, and the steps from each number to the next. */
 function parsePosition(position: SourcePosition | undefined): Applied | undefined {
   const [, heardMs, floor, text] = /^(\d+) (\d+) ([0-9a-z]+(?:\.[0-9a-z]+)*)$/.exec(position ?? '') ?? [];
   if (text === undefined) return undefined;
   const above: number[] = [];
   let number = Number(floor);
   for (const step of text.split('.')) above.push((number += Number.parseInt(step, radix)));
-  return { floor: Number(floor), above, steps: text, heardMs: Number(heardMs) };
-}
-
-function withoutFirst(steps: string): string {
-  return steps.slice(steps.indexOf('.') + 1);
-}
-
-function joined(steps: string, step: string): string {
-  return steps === '' ? step : `${steps}.${step}`;
-}
-
-function stepsOf(floor: number, above: readonly number[]): string {
-  return above.map((number, i) => (number - (above[i - 1] ?? floor)).toString(radix)).join('.');
+  return { floor: Number(floor), above, heardMs: Number(heardMs) };
 }

@@ -50,14 +50,20 @@ export interface RedisStoreOptions {
   readonly sharesLink?: boolean;
 }
 
-/** A stream that is read into the evidence of a store. */
+/** A stream that is read into the evidence of a store. A position of it, as a source, stands for all that was read so far. */
 export interface SavedIntake {
-  /** As a source; its position stands for entries that were read. */
+  /** As a source. */
   readonly name: string;
   readonly key: string;
-  /** Entries of the stream up to that position. */
+  /** Entries of the stream up to that position, for the step that saves what was in them. */
   idsUpTo(position: SourcePosition): readonly string[];
-  removedUpTo(position: SourcePosition): void;
+  /**
+   * How far producers are by then, as `<name>/<producer>`: those that moved since the latest save, or all. To be asked for
+   * each save, which come in their order.
+   */
+  positionsUpTo(position: SourcePosition, all: boolean): SourcePositions;
+  /** All of it was in a save, and is removed. */
+  savedUpTo(position: SourcePosition): void;
 }
 
 /** Parts of a save may lie there for so long before the save itself comes. */
@@ -85,6 +91,8 @@ export class RedisConnectionStore implements ConnectionStore {
   #binMs: number | undefined;
   /** Endpoints that only connections had that are forgotten. */
   #orphans: readonly string[] = [];
+  /** Nothing was saved yet since the server had lost everything. */
+  #isAnew = false;
   /** The server lost evidence, and it has not been said yet. */
   #lost: string | undefined;
   #sweepBucket = 0;
@@ -164,17 +172,18 @@ export class RedisConnectionStore implements ConnectionStore {
     await this.#write([
       ...removeFields(this.#keys.endpoints, this.#orphans),
       ...evidenceOperations(this.#keys, changes, numbers),
-      ...positionOperations(this.#keys, positions, this.#intake?.name),
+      ...positionOperations(this.#keys, this.#ofOtherSources(positions)),
       ...(kept?.operations ?? []),
-      ...this.#appliedOperations(positions),
+      ...this.#intakeOperations(positions),
       ...(growth === undefined ? [] : changesOperations(this.#keys, revision, growth)),
       ...setFields(this.#keys.meta, Object.entries(settings).flat()),
     ]);
     this.#binMs = changes.binMs;
     this.#orphans = [];
     if (kept) this.#generations = kept.generations;
-    const applied = this.#intake && positions.get(this.#intake.name);
-    if (applied !== undefined) this.#intake?.removedUpTo(applied);
+    this.#isAnew = false;
+    const read = this.#intake && positions.get(this.#intake.name);
+    if (read !== undefined) this.#intake?.savedUpTo(read);
     await this.#sweep();
   }
 
@@ -183,11 +192,22 @@ export class RedisConnectionStore implements ConnectionStore {
     if (!this.#sharesLink) this.#link.close();
   }
 
+  #ofOtherSources(positions: SourcePositions): SourcePositions {
+    const { name } = this.#intake ?? {};
+    if (name === undefined) return positions;
+    return new Map([...positions].filter(([source]) => source !== name && !source.startsWith(`${name}/`)));
+  }
+
   /** Merged and taken out of the stream is one step: what is in a save is never read from the stream again. */
-  #appliedOperations(positions: SourcePositions): readonly Operation[] {
-    const applied = this.#intake && positions.get(this.#intake.name);
-    if (this.#intake === undefined || applied === undefined) return [];
-    return removeEntries(this.#intake.key, this.#intake.idsUpTo(applied));
+  #intakeOperations(positions: SourcePositions): readonly Operation[] {
+    if (this.#intake === undefined) return [];
+    const { name, key } = this.#intake;
+    const read = positions.get(name);
+    if (read === undefined && !this.#isAnew) return [];
+    return [
+      ...positionOperations(this.#keys, this.#intake.positionsUpTo(read ?? '0', this.#isAnew)),
+      ...(read === undefined ? [] : removeEntries(key, this.#intake.idsUpTo(read))),
+    ];
   }
 
   async #write(operations: readonly Operation[]): Promise<void> {
@@ -228,6 +248,7 @@ export class RedisConnectionStore implements ConnectionStore {
     this.#numbers = new EndpointNumbers(this.#link, this.#keys.endpoints, this.#writer.endpoints);
     await this.#readSettings();
     this.#orphans = [];
+    this.#isAnew = true;
     this.#lost = undefined;
     throw this.#problem('EvidenceLost', `${why}; everything is written there anew`, true);
   }

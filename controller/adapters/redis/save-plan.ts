@@ -51,9 +51,9 @@ export function evidenceOperations(keys: StoreKeys, changes: GraphDelta, numbers
   ];
 }
 
-/** `besides`: a source whose position is not kept. */
-export function positionOperations(keys: StoreKeys, positions: SourcePositions, besides?: string): Operation[] {
-  const entries = [...positions].filter(([source]) => source !== besides);
+/** Undefined: nobody needs the position any more. */
+export function positionOperations(keys: StoreKeys, positions: SourcePositions): Operation[] {
+  const entries = [...positions];
   return [
     ...setFields(
       keys.positions,

@@ -3,8 +3,9 @@ import type { Clock, FlowBatch, FlowSource, RejectedRecord, SourcePosition, Sour
 import { AppliedNumbers } from './applied-numbers.ts';
 import { AddressPeers, decodeEntry, type ShardPart } from './flow-entry.ts';
 import type { RedisLink, StreamEntry } from './redis-link.ts';
+import type { SavedIntake } from './redis-connection-store.ts';
 import { script } from './redis-script.ts';
-import { batchesOf, type StreamBatch } from './shard-stream.ts';
+import { batchesOf, ProducerNames, type StreamBatch } from './shard-stream.ts';
 import { shardKeys } from './shards.ts';
 
 export interface ShardIntakeOptions {
@@ -17,7 +18,7 @@ export interface ShardIntakeOptions {
 }
 
 /** So many entries are read at once, of some kilobytes each where there is much to read. */
-const mostRead = 24;
+const mostRead = 16;
 const intakeName = 'intake';
 
 /** KEYS: intake. ARGV: an id. Answers with the ids of the first entry, and of the first one after that id, or nothing. */
@@ -29,24 +30,41 @@ end
 return {idOf('-'), idOf(ARGV[1])}
 `);
 
+/** Entries that were read at once. */
+interface UnsavedRead {
+  readonly read: number;
+  readonly readMs: number;
+  readonly ids: readonly string[];
+  /** Of the batches that were delivered. */
+  readonly producers: readonly string[];
+  readonly numbers: readonly number[];
+}
+
 /**
  * What was appended to the stream of one shard, read by the one who holds the shard. An entry stays in the stream until it is
  * saved, so that whoever takes the shard over reads it again; entries that come twice, under whatever id, are told by their
  * producer and number and are not delivered again.
  */
-export class ShardIntake implements FlowSource {
+export class ShardIntake implements FlowSource, SavedIntake {
   readonly name = intakeName;
   readonly key: string;
   readonly #link: RedisLink;
   readonly #clock: Clock;
   readonly #pollMs: number;
   readonly #addresses = new AddressPeers();
+  readonly #names = new ProducerNames();
+  /** Of all that was read. */
   #applied = new AppliedNumbers(new Map());
+  /** Of what was in saves so far, up to that read. */
+  #counted = new AppliedNumbers(new Map());
+  #countedReads = 0;
+  /** Producers whose position, as it is in `counted`, is not saved. */
+  readonly #moved = new Set<string>();
   /** The id of the last entry that was read. */
   #after = '';
   #reads = 0;
-  /** Entries that were read and are not removed, by the read. */
-  #unsaved: { readonly read: number; readonly ids: readonly string[] }[] = [];
+  /** What was read and is not removed, in its order. */
+  #unsaved: UnsavedRead[] = [];
 
   constructor({ link, storeName, clock, pollMs = 100 }: ShardIntakeOptions) {
     this.#link = link;
@@ -59,7 +77,9 @@ export class ShardIntake implements FlowSource {
   begin(positions: SourcePositions): void {
     const prefix = `${this.name}/`;
     const own = [...positions].filter(([name]) => name.startsWith(prefix));
-    this.#applied = new AppliedNumbers(new Map(own.map(([name, text]) => [name.slice(prefix.length), text])));
+    const saved = new Map(own.map(([name, text]) => [name.slice(prefix.length), text]));
+    this.#applied = new AppliedNumbers(saved);
+    this.#counted = new AppliedNumbers(saved);
   }
 
   progress() {
@@ -92,14 +112,28 @@ export class ShardIntake implements FlowSource {
     return this.#after === '' ? '-' : `(${this.#after}`;
   }
 
-  /** Entries of the batches up to that position, for the step that saves what was in them. */
   idsUpTo(position: SourcePosition): string[] {
     return this.#unsaved.filter(({ read }) => read <= Number(position)).flatMap(({ ids }) => ids);
   }
 
-  /** They are gone for good. */
-  removedUpTo(position: SourcePosition): void {
+  positionsUpTo(position: SourcePosition, all: boolean): SourcePositions {
+    for (const { read, readMs, producers, numbers } of this.#unsaved) {
+      if (read > Number(position)) break;
+      if (read <= this.#countedReads) continue;
+      this.#countedReads = read;
+      for (const [i, producer] of producers.entries()) {
+        this.#counted.take(producer, numbers[i] as number, readMs);
+        this.#moved.add(producer);
+      }
+      for (const producer of this.#counted.forget(readMs)) this.#moved.add(producer);
+    }
+    const wanted = all ? new Set([...this.#counted.producers, ...this.#moved]) : this.#moved;
+    return new Map([...wanted].map((name) => [`${this.name}/${name}`, this.#counted.position(name)]));
+  }
+
+  savedUpTo(position: SourcePosition): void {
     this.#unsaved = this.#unsaved.filter(({ read }) => read > Number(position));
+    this.#moved.clear();
   }
 
   /** A server that took over may give ids that are below those we have read: what has one was never read. */
@@ -114,10 +148,11 @@ export class ShardIntake implements FlowSource {
     const losses: FlowLoss[] = [];
     const observed: ObservedTime[] = [];
     const rejected: RejectedRecord[] = [];
-    const producers = new Map<string, SourcePosition | undefined>();
+    const producers: string[] = [];
+    const numbers: number[] = [];
     let skipped = 0;
     for (const [id, fields] of entries) {
-      for (const batch of batchesOf(fields)) {
+      for (const batch of batchesOf(fields, this.#names)) {
         const part = batch && this.#part(batch.text);
         if (part === undefined) {
           rejected.push({ where: `${this.key} ${id}`, reason: 'a batch that this nanoseg does not know how to read' });
@@ -129,17 +164,17 @@ export class ShardIntake implements FlowSource {
           skipped++;
           continue;
         }
-        producers.set(producer, undefined);
+        producers.push(producer);
+        numbers.push(number);
         for (const flow of part.flows) flows.push(flow);
         losses.push(...part.losses);
         observed.push(...(part.observed ?? []));
       }
     }
-    for (const producer of producers.keys()) producers.set(producer, this.#applied.position(producer));
-    for (const producer of this.#applied.forget(now)) producers.set(producer, undefined);
-    this.#unsaved.push({ read: ++this.#reads, ids: entries.map(([id]) => id) });
+    this.#applied.forget(now);
+    this.#unsaved.push({ read: ++this.#reads, readMs: now, ids: entries.map(([id]) => id), producers, numbers });
     const records = flows.length + losses.length + observed.length + rejected.length;
-    return { position: `${this.#reads}`, producers, flows, losses, observed, rejected, records, skipped };
+    return { position: `${this.#reads}`, flows, losses, observed, rejected, records, skipped };
   }
 
   /** Undefined: of another version, or damaged. */

@@ -27,23 +27,45 @@ export function entryText(batches: readonly StreamBatch[]): string {
   return batches.map(({ producer, number, text }) => `${JSON.stringify(producer)} ${number}\n${text}`).join('\n');
 }
 
-/** Reads all fields and values of an entry. Undefined: a batch, or all of them, of another version, or damaged. */
-export function batchesOf(fields: readonly string[]): (StreamBatch | undefined)[] {
+/**
+ * Reads all fields and values of an entry. Undefined: a batch, or all of them, of another version, or damaged. `names`: who
+ * reads many entries keeps it.
+ */
+export function batchesOf(fields: readonly string[], names = new ProducerNames()): (StreamBatch | undefined)[] {
   const [w, , n, , b, text] = fields;
   if (w !== 'w' || n !== 'n' || b !== 'b' || text === undefined) return [undefined];
   const lines = text.split('\n');
   const batches: (StreamBatch | undefined)[] = [];
-  for (let i = 0; i < lines.length; i += 2) batches.push(batchOf(lines[i] as string, lines[i + 1]));
+  for (let i = 0; i < lines.length; i += 2) batches.push(batchOf(lines[i] as string, lines[i + 1], names));
   return batches;
 }
 
-function batchOf(name: string, text: string | undefined): StreamBatch | undefined {
-  const end = name.lastIndexOf(' ');
-  const number = Number(name.slice(end + 1));
+function batchOf(line: string, text: string | undefined, names: ProducerNames): StreamBatch | undefined {
+  const end = line.lastIndexOf(' ');
+  const number = Number(line.slice(end + 1));
   if (end < 0 || text === undefined || !Number.isSafeInteger(number)) return undefined;
-  try {
-    return { producer: JSON.parse(name.slice(0, end)) as string, number, text };
-  } catch {
-    return undefined;
+  const producer = names.of(line.slice(0, end));
+  return producer === undefined ? undefined : { producer, number, text };
+}
+
+const mostNames = 1 << 14;
+
+/** Each name once while there is room: what remembers batches remembers their producers. */
+export class ProducerNames {
+  readonly #known = new Map<string, string>();
+
+  /** Undefined: no JSON of a text. */
+  of(json: string): string | undefined {
+    const known = this.#known.get(json);
+    if (known !== undefined) return known;
+    try {
+      const name: unknown = JSON.parse(json);
+      if (typeof name !== 'string') return undefined;
+      if (this.#known.size >= mostNames) this.#known.clear();
+      this.#known.set(json, name);
+      return name;
+    } catch {
+      return undefined;
+    }
   }
 }
