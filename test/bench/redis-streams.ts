@@ -11,6 +11,7 @@ import { systemClock } from '../../controller/adapters/system-clock.ts';
 import type { Flow } from '../../controller/model/flow.ts';
 import { openLink } from '../support/redis-link.ts';
 import { RedisServer } from '../support/redis-server.ts';
+import { cpuShare } from './cpu-share.ts';
 import { type Bench, type Figure, spread } from './measure.ts';
 import { nodes, shardsOf, streamKeys, streamsBatch, streamShards, streamsName } from './streams-worker.ts';
 
@@ -20,6 +21,9 @@ const loads = [
   { size: 20, total: 2_000_000 },
 ] as const;
 const rounds = 3;
+/** For what is measured with a part of a core. */
+const heldTotal = 1_200_000;
+const heldCores = 0.5;
 /** So many flows are made at once, outside of what is timed. */
 const madeAtOnce = 400_000;
 
@@ -130,16 +134,31 @@ async function measured({ size, total }: (typeof loads)[number]): Promise<Figure
   const notes = new Map<string, number[]>();
   const note = (what: string, value: number) => notes.set(what, [...(notes.get(what) ?? []), value]);
   const rateOf = (seconds: number) => total / seconds / 1000;
-  const work = async (flows: readonly number[], parts: number) => {
-    const started = await Promise.all(
+  const workers = (flows: readonly number[], parts: number) =>
+    Promise.all(
       Array.from({ length: parts }, (_, part) => {
         const mine = shardsOf(part, parts).reduce((sum, shard) => sum + (flows[shard] as number), 0);
         return startChild('ours', url, mine, part, parts);
       }),
     );
+  const work = async (flows: readonly number[], parts: number) => {
+    const started = await workers(flows, parts);
     const before = await usedCpu(admin);
     const { seconds, cores } = await measuredWork(started);
     return { seconds, cores, server: ((await usedCpu(admin)) - before) / seconds };
+  };
+  /** Each worker has half a core, so that two of them and the server have what they can use. */
+  const heldWork = async (parts: number): Promise<number | undefined> => {
+    await admin.flushall();
+    const { flows } = await append(url, heldTotal, size);
+    const started = await workers(flows, parts);
+    const shares = started.map((_, part) => cpuShare(`${part}`, heldCores));
+    shares.forEach((share, part) => share?.hold(started[part]?.pid ?? 0));
+    const ended = started.map((child) => once(child, 'exit'));
+    const { seconds } = await measuredWork(started);
+    await Promise.all(ended);
+    for (const share of shares) share?.end();
+    return shares.includes(undefined) ? undefined : seconds;
   };
   try {
     for (let round = 0; round < rounds; round++) {
@@ -153,6 +172,11 @@ async function measured({ size, total }: (typeof loads)[number]): Promise<Figure
       await admin.flushall();
       const again = await append(url, total, size);
       const two = await work(again.flows, 2);
+      const [heldOne, heldTwo] = [await heldWork(1), await heldWork(2)];
+      if (heldOne !== undefined && heldTwo !== undefined) {
+        note(words.heldOne, heldTotal / heldOne / 1000);
+        note(words.heldTwo, heldTotal / heldTwo / 1000);
+      }
       note(words.bareAppend, rateOf(bareAppendSeconds));
       note(words.append, rateOf(appended.seconds));
       note(words.append, rateOf(again.seconds));
@@ -187,7 +211,8 @@ async function measured({ size, total }: (typeof loads)[number]): Promise<Figure
     rate(words.append, words.bareAppend),
     rate(words.bareRead),
     rate(words.one, words.bareRead),
-    rate(words.two, words.one, 1.7),
+    rate(words.two, words.one),
+    ...(notes.has(words.heldOne) ? [rate(words.heldOne), rate(words.heldTwo, words.heldOne, 1.7)] : []),
     rate(words.bare),
     rate(words.wholeOne, words.bare, 0.6),
     rate(words.wholeTwo, words.bare, 0.6),
@@ -204,6 +229,8 @@ const words = {
   bareRead: 'bare XREADGROUP and XACK of them',
   one: 'one worker: read, attributed, counted, saved',
   two: 'two workers, each with half of the shards',
+  heldOne: 'one worker, held to half a core',
+  heldTwo: 'two workers, held to half a core each',
   bare: 'bare, appended and read',
   wholeOne: 'appended, counted and saved by one worker',
   wholeTwo: 'appended, counted and saved by two workers',
