@@ -38,14 +38,14 @@ type Entry = readonly [
   numbers: readonly number[],
   /** Of flows that have some, by position. */
   rare: readonly (readonly [position: number, parts: Partial<RareParts>])[],
-  losses: readonly (Omit<FlowLoss, 'events'> & { readonly events?: number })[],
+  losses: readonly (Omit<FlowLoss, 'events'> & { readonly events?: number | undefined })[],
   /** Where there are some; an older version does not look at them. */
   observed?: readonly ObservedTime[],
 ];
 
 /** JSON with everything that many flows share told once: most of what a worker does is to read it. */
 export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string {
-  const peers = new Texts();
+  const peers = new Peers();
   const nodes = new Texts();
   const firstMs = flows[0]?.timeMs ?? 0;
   const numbers: number[] = [];
@@ -55,8 +55,8 @@ export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string
     const { timeMs } = flow;
     numbers[at] = timeMs - firstMs;
     numbers[at + 1] = flow.endMs - timeMs;
-    numbers[at + 2] = peerPosition(peers, flow.client);
-    numbers[at + 3] = peerPosition(peers, flow.server);
+    numbers[at + 2] = peers.position(flow.client);
+    numbers[at + 3] = peers.position(flow.server);
     numbers[at + 4] = flow.clientPort;
     numbers[at + 5] = flow.port;
     numbers[at + 6] = flow.protocol;
@@ -72,9 +72,9 @@ export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string
     if (addressed === undefined && translatedClient === undefined && serverNode === undefined) continue;
     rare.push([i, { addressed, ...(translatedClient && { translatedClient }), ...(serverNode && { serverNode }) }]);
   }
-  const told = `${rare.length === 0 ? '[]' : JSON.stringify(rare)},${losses.length === 0 ? '[]' : JSON.stringify(losses)}`;
-  const rest = observed.length === 0 ? told : `${told},${JSON.stringify(observed)}`;
-  return `[[${peers.all.map(peerJson).join(',')}],${JSON.stringify(nodes.all)},${firstMs},${JSON.stringify(numbers)},${rest}]`;
+  const told: Entry = [peers.stored, nodes.all, firstMs, numbers, rare, losses];
+  // in one piece: what is put together is kept in its pieces
+  return JSON.stringify(observed.length === 0 ? told : [...told, observed]);
 }
 
 /**
@@ -179,17 +179,22 @@ class Texts {
   }
 }
 
-/** As it is among the texts: its address, where that is all, and JSON elsewhere. */
-function peerPosition(peers: Texts, peer: FlowPeer): number {
-  const { ip } = peer;
-  return peers.position(ip !== undefined && plainAddress.test(ip) && !isNamed(peer) ? ip : JSON.stringify(peer));
+/** Peers, each once, by position. */
+class Peers {
+  readonly #texts = new Texts();
+  readonly stored: StoredPeer[] = [];
+
+  position(peer: FlowPeer): number {
+    const { ip } = peer;
+    const isAddress = ip !== undefined && !ip.startsWith(namedMark) && !isNamed(peer);
+    const position = this.#texts.position(isAddress ? ip : JSON.stringify(peer));
+    if (position === this.stored.length) this.stored.push(isAddress ? ip : peer);
+    return position;
+  }
 }
 
-function peerJson(text: string): string {
-  return text.startsWith('{') ? text : `"${text}"`;
-}
-
-const plainAddress = /^[\da-f.:]+$/;
+/** No address begins like the text of a peer that has more than one. */
+const namedMark = '{';
 
 /** By anything but its address. */
 function isNamed({
