@@ -70,12 +70,13 @@ export class EvidenceStore {
   }
 
   /**
-   * Adds one sighting; `identity` tells connections apart in this process and the next, `who` tells clients apart, `bin` is
-   * the finest bin of `timeMs`.
+   * Adds one sighting, with its counts or without; `identity` tells connections apart in this process and the next, `who`
+   * tells clients apart, `bin` is the finest bin of `timeMs`.
    */
   addSighting(
     row: number,
     sighting: Sighting,
+    isCounted: boolean,
     identity: number,
     who: number,
     timeMs: number,
@@ -85,7 +86,8 @@ export class EvidenceStore {
     this.#mark(row);
     const { client, server, clientPort } = sighting;
     const field = verdictColumn(sighting.verdict);
-    let { connections, bytes } = sighting;
+    let connections = isCounted ? sighting.connections : 0;
+    let bytes = isCounted ? sighting.bytes : 0;
     if (clientPort !== 0) {
       const high = mix(identity, who, (clientPort << 4) | field);
       // not the server's replica: a client that used a Service does not know it, but the server's own report does

@@ -16,6 +16,7 @@ interface FlowsOfNode {
   lastMs: number;
   level: number;
   bins: Set<number>;
+  /** Of the latest flow. */
   lastBin: number;
   /** Of its bins those in which it was observed and no flow came, as far as this process knows. */
   quiet: Set<number>;
@@ -88,7 +89,7 @@ export class Observation {
   isHeardOf(source: FlowSourceKind, node: string, bin: number): boolean {
     const record = this.#flows.get(source)?.get(node);
     if (record === undefined) return false;
-    return this.#isHeardIn(record, bin) || this.#isHeardIn(record, bin - 1);
+    return record.lastBin === bin || this.#isHeardIn(record, bin) || this.#isHeardIn(record, bin - 1);
   }
 
   #isHeardIn({ bins, quiet, level }: FlowsOfNode, bin: number): boolean {

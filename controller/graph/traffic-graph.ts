@@ -102,8 +102,8 @@ export class TrafficGraph implements ConnectionSource {
       this.#endpoints.at(to).hash,
       connectionKey(protocol, port, directed),
     );
-    const counted = this.#isSecondReport(sighting, node, bin) ? this.#beyondFirst(row, sighting) : sighting;
-    this.#store.addSighting(row, counted, identity, who, timeMs, endMs, bin);
+    const isCounted = !this.#isCounted(row) || !this.#isSecondReport(sighting, node, bin);
+    this.#store.addSighting(row, sighting, isCounted, identity, who, timeMs, endMs, bin);
     this.#growth?.observe(row, sighting, timeMs);
     if (serverDnsNames !== undefined) this.#endpoints.addDnsNames(to, serverDnsNames);
   }
@@ -119,10 +119,9 @@ export class TrafficGraph implements ConnectionSource {
     return this.#observation.isHeardOf(source, clientNode, bin);
   }
 
-  /** Without its counts, unless nothing was counted of the connection yet: then it would be no evidence at all. */
-  #beyondFirst(row: number, sighting: Sighting): Sighting {
-    const { table } = this.#store;
-    return table.word(row, column.allowed) === 0 ? sighting : { ...sighting, connections: 0, bytes: 0 };
+  /** A connection that has no counts yet would be no evidence at all, whoever reports it. */
+  #isCounted(row: number): boolean {
+    return this.#store.table.word(row, column.allowed) > 0;
   }
 
   /** Counts what a source says that it lost. */
