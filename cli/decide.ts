@@ -1,7 +1,7 @@
-import { type DecisionRequest, type DecisionResult, recordDecision } from '../controller/decide.ts';
+import { type DecisionRequest, type DecisionResult, recordDecision } from '../controller/serving/decide.ts';
 import { ClusterError } from '../controller/model/cluster-error.ts';
 import type { Problem } from '../controller/model/problem.ts';
-import { clusterProblem } from '../controller/cluster-problem.ts';
+import { clusterProblem } from '../controller/serving/cluster-problem.ts';
 import { exitCodeOf } from './cluster-exit.ts';
 import type { Connection } from './connection.ts';
 import { exitCode } from './terminal.ts';

@@ -3,7 +3,7 @@ import type { Decision } from '../controller/model/policy-approval.ts';
 import { type PolicyProposal, type ProposalState, proposalStates } from '../controller/model/policy-proposal.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import { addConnectionOptions, type Connect, type Connection, type ConnectionOptions } from './connection.ts';
-import { type DecisionRequest, outcomeOf } from '../controller/decide.ts';
+import { type DecisionRequest, outcomeOf } from '../controller/serving/decide.ts';
 import { type DecisionOutcome, tryToDecide } from './decide.ts';
 import { decidedDigest } from '../controller/view/decided.ts';
 import { whyNot } from '../controller/view/decision-obstacles.ts';

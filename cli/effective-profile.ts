@@ -6,7 +6,7 @@ import { type Problem, problem } from '../controller/model/problem.ts';
 import type { ProfileStatus } from '../controller/model/profile.ts';
 import type { ObjectStore } from '../controller/ports.ts';
 import type { EffectiveProfile } from '../controller/view/effective-profile.ts';
-import { whatMayBeRead } from '../controller/what-may-be-read.ts';
+import { whatMayBeRead } from '../controller/serving/what-may-be-read.ts';
 import { stopReason } from './stop-annotation.ts';
 
 /** A SegmentationProfile as it is stored. */

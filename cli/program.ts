@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ClusterError } from '../controller/model/cluster-error.ts';
-import { clusterProblem } from '../controller/cluster-problem.ts';
+import { clusterProblem } from '../controller/serving/cluster-problem.ts';
 import { exitCodeOf } from './cluster-exit.ts';
 import { agentCommand } from './commands/agent.ts';
 import { analyzeCommand } from './commands/analyze.ts';

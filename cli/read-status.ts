@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import { controllerStatus } from './controller-status.ts';
 import { clusterProfile, profileFrom, type StoredProfile, storedOf } from './effective-profile.ts';
 import { listProposals } from './list-proposals.ts';
-import { whatMayBeRead } from '../controller/what-may-be-read.ts';
+import { whatMayBeRead } from '../controller/serving/what-may-be-read.ts';
 import { stopReason } from './stop-annotation.ts';
 import { storedCluster } from './stored-cluster.ts';
 

@@ -5,7 +5,7 @@ import { followFlowFile } from '../controller/adapters/flow-file/follow-flow-fil
 import { openFlowFile } from '../controller/adapters/flow-file/open-flow-file.ts';
 import { RecordingFiles } from '../controller/adapters/flow-file/recording-files.ts';
 import { systemClock } from '../controller/adapters/system-clock.ts';
-import { liveSources } from '../controller/live-sources.ts';
+import { liveSources } from '../controller/intake/live-sources.ts';
 import { counted } from '../controller/model/counted.ts';
 import { type Problem, problem } from '../controller/model/problem.ts';
 import type { FlowSource } from '../controller/ports.ts';

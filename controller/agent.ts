@@ -11,7 +11,7 @@ import { agentMetrics } from './adapters/prometheus/agent-metrics.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type Problem, problem } from './model/problem.ts';
 import type { FlowSource } from './ports.ts';
-import { reconnecting, type SourceState } from './reconnecting.ts';
+import { reconnecting, type SourceState } from './intake/reconnecting.ts';
 
 export interface AgentParts {
   /** The node that it runs on. */

@@ -1,5 +1,5 @@
-import { Analyst, type AnalysedProposal, type AnalysedRefusal } from './analyst.ts';
-import { clusterStudy } from './cluster-study.ts';
+import { Analyst, type AnalysedProposal, type AnalysedRefusal } from './loop/analyst.ts';
+import { clusterStudy } from './loop/cluster-study.ts';
 import type { ObservationWindow } from './graph/graph-delta.ts';
 import type { ObservedTraffic } from './learning/readiness.ts';
 import type { Cluster } from './model/cluster.ts';
@@ -9,7 +9,7 @@ import type { WorkloadKey } from './model/workload.ts';
 import type { Dialect } from './policy/dialects/dialect.ts';
 import { subjectsOf } from './policy/synthesize.ts';
 
-export type { AnalysedProposal, ProvedPolicy } from './analyst.ts';
+export type { AnalysedProposal, ProvedPolicy } from './loop/analyst.ts';
 
 export interface AnalysisInput {
   readonly cluster: Cluster;

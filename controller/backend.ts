@@ -18,7 +18,7 @@ import type {
   ObjectStore,
   Sealing,
 } from './ports.ts';
-import type { IngestFigures } from './traffic-observation.ts';
+import type { IngestFigures } from './intake/traffic-observation.ts';
 
 /** Unique to this process: a pod that was started anew is somebody else. */
 export const identity = `${hostname()}-${randomUUID().slice(0, 8)}`;

@@ -24,7 +24,7 @@ import { type Backend, type ControllerParts, ControllerProblem, identity } from 
 import type { ControllerConfig } from './config.ts';
 import { ClusterError } from './model/cluster-error.ts';
 import { type Problem, problem } from './model/problem.ts';
-import { openEvidence } from './open-evidence.ts';
+import { openEvidence } from './intake/open-evidence.ts';
 import type { ObjectStore } from './ports.ts';
 
 /** A cluster, as the credentials at hand see it. */

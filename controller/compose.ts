@@ -4,12 +4,12 @@ import { ControllerMetrics } from './adapters/prometheus/metrics.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type Backend, type ControllerParts, identity } from './backend.ts';
 import { clusterBackend } from './cluster-backend.ts';
-import { HttpEndpoint } from './http-endpoint.ts';
-import { LocalObservation } from './local-observation.ts';
+import { HttpEndpoint } from './serving/http-endpoint.ts';
+import { LocalObservation } from './intake/local-observation.ts';
 import type { Problem } from './model/problem.ts';
 import { Observer } from './observer.ts';
-import { stateFigures } from './state-figures.ts';
-import type { TrafficObservation, WatchesTraffic } from './traffic-observation.ts';
+import { stateFigures } from './serving/state-figures.ts';
+import type { TrafficObservation, WatchesTraffic } from './intake/traffic-observation.ts';
 import { workspaceBackend } from './workspace-backend.ts';
 
 /** Runs a controller until aborted. Rejects for what nobody outside of it can repair, and with ControllerProblem. */
@@ -64,7 +64,7 @@ interface RoleWork {
 async function ingesting(work: Work): Promise<RoleWork> {
   const { parts, backend, view, metrics } = work;
   // only who shares needs the client of Redis
-  const { SharedIngest } = await import('./shared-ingest.ts');
+  const { SharedIngest } = await import('./intake/shared-ingest.ts');
   const ingest = new SharedIngest(parts, view, metrics);
   const told = () => {
     metrics.state.set({ proposals: view.proposals(), endpoints: 0, ingest: ingest.counters, streams: 0 });
@@ -126,7 +126,7 @@ async function deciding(work: Work): Promise<RoleWork> {
 /** Counts flows here, or follows those who do. */
 async function observing({ parts, view, metrics }: Work): Promise<(watch: WatchesTraffic) => TrafficObservation> {
   if (parts.config.role !== 'decide') return (watch) => new LocalObservation(parts, view, metrics, watch);
-  const { FollowedEvidence } = await import('./followed-evidence.ts');
+  const { FollowedEvidence } = await import('./intake/followed-evidence.ts');
   return (watch) => new FollowedEvidence(parts, view, watch);
 }
 

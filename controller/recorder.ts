@@ -1,6 +1,6 @@
 import { encodeFlow, encodeLoss, encodeObserved } from './adapters/flow-file/nanoseg-line.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord } from './ports.ts';
-import { reconnecting, type SourceState } from './reconnecting.ts';
+import { reconnecting, type SourceState } from './intake/reconnecting.ts';
 
 /** Where the lines of a recording go. */
 export interface Recording {

@@ -10,7 +10,7 @@ import { ManifestFolders } from './adapters/workspace/manifest-folders.ts';
 import { volatileFolder } from './adapters/workspace/workspace-lock.ts';
 import { type Backend, type ControllerParts, identity } from './backend.ts';
 import type { Problem } from './model/problem.ts';
-import { openEvidence } from './open-evidence.ts';
+import { openEvidence } from './intake/open-evidence.ts';
 
 /** A directory of files in the place of a cluster. */
 export async function workspaceBackend(root: string, { config, log }: ControllerParts): Promise<Backend> {

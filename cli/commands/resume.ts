@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { ClusterError } from '../../controller/model/cluster-error.ts';
 import { problem } from '../../controller/model/problem.ts';
 import { addConnectionOptions, type Connect, type ConnectionOptions } from '../connection.ts';
-import { whatMayBeRead } from '../../controller/what-may-be-read.ts';
+import { whatMayBeRead } from '../../controller/serving/what-may-be-read.ts';
 import { stopAnnotation, stopReason } from '../stop-annotation.ts';
 import { InputError, type Terminal } from '../terminal.ts';
 

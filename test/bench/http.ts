@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { GraphTelling } from '../../controller/graph-telling.ts';
-import { LiveIngest } from '../../controller/live-ingest.ts';
+import { GraphTelling } from '../../controller/serving/graph-telling.ts';
+import { LiveIngest } from '../../controller/intake/live-ingest.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
 import { type Flow, unnamedPeer } from '../../controller/model/flow.ts';

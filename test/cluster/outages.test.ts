@@ -169,7 +169,7 @@ clusterTest('no key, token or certificate is in its log', async (t) => {
 
 clusterTest('a bug in one part ends all of it with code 1, and lets go of the lease', async (t) => {
   const bug = join(shop.directory, 'bug.ts');
-  const part = new URL('../../controller/evidence-keeper.ts', import.meta.url);
+  const part = new URL('../../controller/intake/evidence-keeper.ts', import.meta.url);
   const text = `import { EvidenceKeeper } from '${part.href}';
     EvidenceKeeper.prototype.save = async () => { throw new TypeError('evidence is not defined'); };`;
   await writeFile(bug, text);

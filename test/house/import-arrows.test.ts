@@ -58,6 +58,28 @@ test('every ring imports only what lies before it', async (t) => {
   t.deepEqual(wrong, []);
 });
 
+/** Parts of the composition, each with those that it may not know; nor do adapters know any of them. */
+const mayNotImport: Readonly<Record<string, readonly string[]>> = {
+  intake: ['loop', 'serving'],
+  loop: ['serving'],
+  serving: [],
+};
+
+test('flows come in without the loop of proposals, which does not know who is told of it, and adapters know neither', async (t) => {
+  const arrows = (await arrowsOf('controller')).filter(({ to }) => to.startsWith('controller/'));
+  const parts = Object.keys(mayNotImport);
+  t.deepEqual(
+    parts.filter((part) => !arrows.some(({ from }) => ringOf(from) === part)),
+    [],
+  );
+  const wrong = arrows.filter(({ from, to }) => {
+    const [ring, target] = [ringOf(from) ?? '', ringOf(to)];
+    if (ring === 'adapters') return target === undefined ? to !== 'controller/ports.ts' : parts.includes(target);
+    return (mayNotImport[ring] ?? []).includes(target ?? '');
+  });
+  t.deepEqual(wrong, []);
+});
+
 test('the core imports no system: only itself, graphology and croner', async (t) => {
   const allowed = ['graphology', 'graphology-gexf', 'graphology-types', 'croner'];
   const foreign = (await arrowsOf('controller')).filter(

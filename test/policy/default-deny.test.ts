@@ -6,7 +6,7 @@ import { defaultDeny, defaultDenyYaml, openPods, proveDefaultDeny } from '../../
 import { indexCluster } from '../../controller/policy/evaluate/cluster-index.ts';
 import { learningAllowance } from '../../controller/policy/learning-allowance.ts';
 import { proofWorld } from '../../controller/policy/proof-world.ts';
-import { readPolicyText } from '../../controller/policy-text.ts';
+import { readPolicyText } from '../../controller/loop/policy-text.ts';
 import { buildCluster, keyOf } from '../support/build-cluster.ts';
 import { connection } from '../support/build-connections.ts';
 

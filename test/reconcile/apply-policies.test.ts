@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
 import { samePolicySpec } from '../../controller/policy/canonical-policy.ts';
-import { readPolicyText } from '../../controller/policy-text.ts';
+import { readPolicyText } from '../../controller/loop/policy-text.ts';
 import { type PolicyWriter, putInForce, tryPolicies } from '../../controller/reconcile/apply-policies.ts';
 import { digestOf, policyText, revisionOf } from '../support/proposals.ts';
 import { workspaceOf } from '../support/workspace.ts';

@@ -1,9 +1,9 @@
 import type { ShardIntake } from '../../controller/adapters/redis/shard-intake.ts';
 import { openShard, type OpenShard } from '../../controller/adapters/redis/shard-store.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
+import { EvidenceKeeper } from '../../controller/intake/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { LiveIngest, type LiveIngestOptions } from '../../controller/live-ingest.ts';
+import { LiveIngest, type LiveIngestOptions } from '../../controller/intake/live-ingest.ts';
 import { minuteMs } from './sightings.ts';
 
 export const shardBinMs = 5 * minuteMs;

@@ -1,9 +1,9 @@
 import { followFlowFile } from '../../controller/adapters/flow-file/follow-flow-file.ts';
 import { SqliteConnectionStore } from '../../controller/adapters/sqlite/sqlite-connection-store.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
+import { EvidenceKeeper } from '../../controller/intake/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { LiveIngest } from '../../controller/live-ingest.ts';
+import { LiveIngest } from '../../controller/intake/live-ingest.ts';
 import { buildCluster } from './build-cluster.ts';
 import { StaticView } from './static-view.ts';
 

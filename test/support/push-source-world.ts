@@ -6,7 +6,7 @@ import { encodeLoss } from '../../controller/adapters/flow-file/nanoseg-line.ts'
 import { systemClock } from '../../controller/adapters/system-clock.ts';
 import type { Flow, FlowLoss } from '../../controller/model/flow.ts';
 import type { FlowBatch, FlowSource, SourcePosition } from '../../controller/ports.ts';
-import { PushEndpoint } from '../../controller/push-endpoint.ts';
+import { PushEndpoint } from '../../controller/intake/push-endpoint.ts';
 import { PushProducer } from './push-producer.ts';
 import { linesOf, pushedFlow } from './push-world.ts';
 

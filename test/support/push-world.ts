@@ -9,12 +9,12 @@ import type { PushLimits } from '../../controller/adapters/flow-push/push-limits
 import { MemoryConnectionStore } from '../../controller/adapters/memory/memory-connection-store.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
 import type { ControllerConfig } from '../../controller/config.ts';
-import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
+import { EvidenceKeeper } from '../../controller/intake/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { LiveIngest } from '../../controller/live-ingest.ts';
+import { LiveIngest } from '../../controller/intake/live-ingest.ts';
 import type { Flow } from '../../controller/model/flow.ts';
 import type { Clock, ConnectionStore } from '../../controller/ports.ts';
-import { PushEndpoint } from '../../controller/push-endpoint.ts';
+import { PushEndpoint } from '../../controller/intake/push-endpoint.ts';
 import { buildCluster } from './build-cluster.ts';
 import { minuteMs } from './sightings.ts';
 import { StaticView } from './static-view.ts';

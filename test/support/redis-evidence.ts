@@ -3,9 +3,9 @@ import type { RedisConnectionStore } from '../../controller/adapters/redis/redis
 import { storeKeys } from '../../controller/adapters/redis/redis-keys.ts';
 import { RedisStoreError } from '../../controller/adapters/redis/redis-store-error.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import { EvidenceKeeper } from '../../controller/evidence-keeper.ts';
+import { EvidenceKeeper } from '../../controller/intake/evidence-keeper.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { LiveIngest } from '../../controller/live-ingest.ts';
+import { LiveIngest } from '../../controller/intake/live-ingest.ts';
 import type { ProblemCode } from '../../controller/model/problem-codes.ts';
 import type { ConnectionStore } from '../../controller/ports.ts';
 import { killedCluster } from './killed-ingest.ts';

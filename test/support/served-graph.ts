@@ -5,10 +5,10 @@ import { openGate } from '../../controller/adapters/http/api/gate.ts';
 import { EventRing } from '../../controller/adapters/http/api/event-ring.ts';
 import { ApiServer, type ApiServerLimits } from '../../controller/adapters/http/api-server.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import { clusterStudy } from '../../controller/cluster-study.ts';
+import { clusterStudy } from '../../controller/loop/cluster-study.ts';
 import type { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
-import { LiveGraph } from '../../controller/live-graph.ts';
-import { ProposalLists } from '../../controller/proposal-lists.ts';
+import { LiveGraph } from '../../controller/serving/live-graph.ts';
+import { ProposalLists } from '../../controller/loop/proposal-lists.ts';
 import type { ClusterView } from '../../controller/ports.ts';
 
 export interface ServedGraph {

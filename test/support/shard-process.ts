@@ -5,7 +5,7 @@ import type { RedisLink } from '../../controller/adapters/redis/redis-link.ts';
 import { openShard } from '../../controller/adapters/redis/shard-store.ts';
 import { openShards } from '../../controller/adapters/redis/shards.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import { ShardWork } from '../../controller/shard-work.ts';
+import { ShardWork } from '../../controller/intake/shard-work.ts';
 import { numberedCluster } from './numbered-flows.ts';
 import { openLink } from './redis-link.ts';
 import { StaticView } from './static-view.ts';

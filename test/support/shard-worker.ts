@@ -3,7 +3,7 @@ import type { RedisLink } from '../../controller/adapters/redis/redis-link.ts';
 import { type Shards, shardName } from '../../controller/adapters/redis/shards.ts';
 import { readEvidence } from '../../controller/adapters/redis/read-evidence.ts';
 import { systemClock } from '../../controller/adapters/system-clock.ts';
-import { AttributionNow } from '../../controller/attribution-now.ts';
+import { AttributionNow } from '../../controller/intake/attribution-now.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import type { Cluster } from '../../controller/model/cluster.ts';
 import type { Flow } from '../../controller/model/flow.ts';

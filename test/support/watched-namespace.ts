@@ -9,7 +9,7 @@ import {
 } from '../../controller/model/policy-proposal.ts';
 import type { ProfileCondition, ProfileStatus } from '../../controller/model/profile.ts';
 import { workloadKey } from '../../controller/model/workload.ts';
-import { readPolicyText } from '../../controller/policy-text.ts';
+import { readPolicyText } from '../../controller/loop/policy-text.ts';
 import type { AuditEntry } from '../../controller/ports.ts';
 import { deploymentSpec } from './cluster-objects.ts';
 import { type ControllerWorld, flowAt, minuteMs } from './controller-world.ts';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { clusterStudy } from '../../controller/cluster-study.ts';
+import { clusterStudy } from '../../controller/loop/cluster-study.ts';
 import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
 import type { Endpoint } from '../../controller/model/endpoint.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';

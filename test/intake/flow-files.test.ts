@@ -1,0 +1,34 @@
+import { appendFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { systemClock } from '../../controller/adapters/system-clock.ts';
+import { LiveInventory } from '../../controller/adapters/inventory/live-inventory.ts';
+import { FlowFiles } from '../../controller/intake/flow-files.ts';
+import { TrafficGraph } from '../../controller/graph/traffic-graph.ts';
+import { LiveIngest } from '../../controller/intake/live-ingest.ts';
+import { eventually } from '../support/recording-sink.ts';
+import { directoryOf } from '../support/run-cli.ts';
+import { flowLine } from '../support/tiny-shop.ts';
+
+test('files that appear in a directory are followed, and a file that is rotated in it is not read twice', async (t) => {
+  const line = (minute: number) => flowLine('203.0.113.7 > 203.0.113.8 443', minute);
+  const directory = await directoryOf(t, { 'a.jsonl': line(0), 'a.jsonl.1': line(1), 'README.md': 'notes' });
+  const view = new LiveInventory({ ownNamespace: 'nanoseg-system', clock: systemClock });
+  view.sink.synced();
+  const graph = new TrafficGraph({ binMs: 60_000 });
+  const ingest = new LiveIngest({ view, graph, clock: systemClock, graceMs: 0 });
+  const files = new FlowFiles({ paths: [directory], positions: new Map(), ingest, clock: systemClock });
+  const stop = new AbortController();
+  const running = files.run(stop.signal);
+  t.teardown(() => stop.abort());
+  await eventually(() => files.caughtUp && ingest.counters.flows === 1, 'the file that was there');
+  await writeFile(join(directory, 'b.jsonl'), line(2));
+  await eventually(() => ingest.counters.flows === 2, 'a file that appeared');
+  await rename(join(directory, 'a.jsonl'), join(directory, 'a.jsonl.2'));
+  await writeFile(join(directory, 'a.jsonl'), line(3));
+  await appendFile(join(directory, 'b.jsonl'), line(4));
+  await eventually(() => ingest.counters.flows === 4, 'what came after the rotation');
+  stop.abort();
+  await running;
+  t.is(ingest.counters.flows, 4);
+});
