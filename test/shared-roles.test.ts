@@ -122,6 +122,27 @@ redisTest(
   },
 );
 
+redisTest('one that slept for longer than its lease saves nothing over what others counted meanwhile', async (t) => {
+  const { server, start } = await world(t);
+  const [sleeper, other] = [await start('ingest', 'ingest-1'), await start('ingest', 'ingest-2')];
+  const held = async (one: SharedProcess, many: number) => (await one.metric('nanoseg_shards_held')) === many;
+  const half = async () => (await held(sleeper, count / 2)) && (await held(other, count / 2));
+  await untilTrue(half, 'each has its share', 60_000);
+  for (let round = 0; round < 3; round++) {
+    // what it has read and not saved yet is in its memory, and in the streams
+    for (let number = 1; number <= 5; number++) await deliver([sleeper], 'a', 10 * round + number);
+    sleeper.pause();
+    for (let number = 6; number <= 10; number++) await deliver([other], 'a', 10 * round + number);
+    await untilTrue(() => held(other, count), 'the shards of the sleeper are taken over', 20_000);
+    await untilTrue(async () => (await counted(server)) === 10 * (round + 1) * perBatch, 'all is counted', 20_000);
+    sleeper.resume();
+    await untilTrue(half, 'it has a share again', 20_000);
+    t.is(await counted(server), 10 * (round + 1) * perBatch);
+  }
+  t.is(await sleeper.end(), 'exit code 0');
+  t.is(await counted(server), 30 * perBatch);
+});
+
 redisTest('who decides follows what others count; when the leader is killed another goes on', async (t) => {
   const { workspace, start } = await world(t);
   const ingest = await start('ingest', 'ingest');

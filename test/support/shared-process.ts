@@ -55,6 +55,15 @@ export class SharedProcess {
     return this.#process.kill();
   }
 
+  /** It does not run, and does not know, until `resume`. */
+  pause(): void {
+    process.kill(this.#process.pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    process.kill(this.#process.pid, 'SIGCONT');
+  }
+
   /** As a pod is ended; resolves when it has. */
   async end(withinMs = 20_000): Promise<string> {
     process.kill(this.#process.pid, 'SIGTERM');
