@@ -22,6 +22,8 @@ import {
   PushWorld,
 } from '../support/push-world.ts';
 import { eventually } from '../support/recording-sink.ts';
+import { RedisServer } from '../support/redis-server.ts';
+import { redisMissingHere } from '../support/redis-test.ts';
 import { TestAuthority } from '../support/test-certificates.ts';
 import { expiredToken, requestToken } from '../support/service-account-token.ts';
 
@@ -234,6 +236,55 @@ clusterTest(
     }
   },
 );
+
+const sharedTest: typeof clusterTest =
+  redisMissingHere === undefined
+    ? clusterTest
+    : (title, implementation) => test.skip(`${title} (needs ${redisMissingHere})`, implementation);
+
+sharedTest('of several that take flows each serves the certificate and asks who pushes', async (t) => {
+  const redis = await RedisServer.start();
+  const directory = await mkdtemp(join(tmpdir(), 'nanoseg-push-'));
+  const ports = await freePorts(2);
+  const options = ['--role', 'ingest', '--redis', redis.url, '--redis-shards', '2', '--flush', '1s'];
+  const start = (port: number, i: number) =>
+    ControllerProcess.start({
+      name: `ingest-${i}`,
+      directory,
+      kubeconfig: api().kubeconfig('controller'),
+      flows: [],
+      webhook: 'none',
+      options: [...options, '--push-port', String(port)],
+    });
+  const ingests = await Promise.all(ports.map(start));
+  t.teardown(async () => {
+    await Promise.all(ingests.map((one) => one.kill()));
+    await redis.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const path = `/api/v1/namespaces/${home}/configmaps/nanoseg-ca`;
+  for (const [i, port] of ports.entries()) {
+    const send = async (token: string, node: string) =>
+      pushTo({
+        tls: true,
+        host: '127.0.0.1',
+        port,
+        servername: `nanoseg-flows.${home}.svc`,
+        ca: (await api().request('admin', 'GET', path)).body.data?.['ca.crt'] ?? '',
+        headers: { ...numbered('n1/boot', i + 1), authorization: `Bearer ${token}` },
+        body: linesOf(pushedFlow({ node })),
+      });
+    const taken = async () => (await send(tokens.pod1, 'n1').catch(() => undefined))?.status === 200;
+    await eventually(taken, `ingest-${i} takes flows`);
+    t.is((await send(tokens.stranger, 'n1')).status, 403);
+    t.is((await send('no.such.token', 'n1')).status, 401);
+  }
+  for (const one of ingests) {
+    t.is(await one.terminate(), 'exit code 0');
+    const output = await one.output();
+    for (const token of Object.values(tokens)) t.false(output.includes(token));
+  }
+});
 
 // the last one: the server does not come back
 clusterTest(
