@@ -1,5 +1,5 @@
 import type { AppendedBatch, FlowAppender } from '../adapters/redis/flow-appender.ts';
-import type { ShardPart } from '../adapters/redis/flow-entry.ts';
+import type { ShardPart } from '../adapters/redis/shard-part.ts';
 import { RedisStoreError } from '../adapters/redis/redis-store-error.ts';
 import type { SourceOutbox } from '../adapters/redis/source-outbox.ts';
 import type { Clock, FlowSource, SourcePosition } from '../ports.ts';

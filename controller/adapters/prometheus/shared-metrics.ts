@@ -5,7 +5,7 @@ import type { StreamsStatus } from '../../model/profile.ts';
 export interface SharedIngestFigures {
   readonly appendedFlows: number;
   readonly waitingBatches: number;
-  readonly lostEntries: number;
+  readonly lostBatches: number;
   /** Shards that it holds. */
   readonly held: number;
 }
@@ -19,7 +19,7 @@ export class SharedMetrics {
   readonly #waiting: Gauge;
   readonly #isHeld: Gauge;
   readonly #memory: Gauge;
-  #told = { appendedFlows: 0, lostEntries: 0 };
+  #told = { appendedFlows: 0, lostBatches: 0 };
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -27,20 +27,20 @@ export class SharedMetrics {
       new Gauge({ name, help, labelNames, registers });
     const counter = (name: string, help: string) => new Counter({ name, help, registers });
     this.#appended = counter('nanoseg_appended_flows_total', 'Flows that were passed on to the shards');
-    this.#lost = counter('nanoseg_appended_entries_lost_total', 'Batches that a server lost and nobody has any more');
+    this.#lost = counter('nanoseg_appended_batches_lost_total', 'Batches that a server lost and nobody has any more');
     this.#appending = gauge('nanoseg_appending_batches', 'Batches that are being passed on to the shards');
     this.#held = gauge('nanoseg_shards_held', 'Shards whose flows this process counts');
-    this.#waiting = gauge('nanoseg_intake_waiting_entries', 'Batches of a shard that nobody has counted yet', [
+    this.#waiting = gauge('nanoseg_intake_waiting_batches', 'Batches of a shard that nobody has counted yet', [
       'shard',
     ]);
     this.#isHeld = gauge('nanoseg_shard_held', '1 while somebody counts the flows of a shard', ['shard']);
     this.#memory = gauge('nanoseg_redis_memory_bytes', 'Memory of the servers that have the shards');
   }
 
-  ingest({ appendedFlows, lostEntries, waitingBatches, held }: SharedIngestFigures): void {
+  ingest({ appendedFlows, lostBatches, waitingBatches, held }: SharedIngestFigures): void {
     this.#appended.inc(appendedFlows - this.#told.appendedFlows);
-    this.#lost.inc(lostEntries - this.#told.lostEntries);
-    this.#told = { appendedFlows, lostEntries };
+    this.#lost.inc(lostBatches - this.#told.lostBatches);
+    this.#told = { appendedFlows, lostBatches };
     this.#appending.set(waitingBatches);
     this.#held.set(held);
   }

@@ -3,8 +3,8 @@ import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import { fnv1a } from '../../model/object-name.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Clock } from '../../ports.ts';
-import { AppendedEntries } from './appended-entries.ts';
-import { encodeEntry, type ShardPart } from './flow-entry.ts';
+import { AppendedBatches } from './appended-batches.ts';
+import { encodePart, type ShardPart } from './shard-part.ts';
 import type { RedisLink } from './redis-link.ts';
 import { shardOf } from './shard-of-flow.ts';
 import { ShardTail } from './shard-tail.ts';
@@ -14,7 +14,7 @@ export interface FlowAppenderOptions {
   readonly link: RedisLink;
   readonly shards: Shards;
   readonly clock: Clock;
-  /** No shard takes more while so many entries wait there for their worker. @default 20000 */
+  /** No shard takes more while so many batches wait there for their worker. @default 20000 */
   readonly mostWaiting?: number;
   /** So much of what waits there is kept here too, for a server that loses it. @default 64 MiB */
   readonly keptBytes?: number;
@@ -31,10 +31,10 @@ export interface AppenderHealth {
   readonly failure: Problem | undefined;
   readonly appendedFlows: number;
   readonly waitingBatches: number;
-  /** Entries that a server lost and that were appended again. */
-  readonly repeatedEntries: number;
-  /** Entries that a server lost and nobody has any more; each loss is told in the evidence too. */
-  readonly lostEntries: number;
+  /** Parts of batches that a server lost and that were appended again. */
+  readonly repeatedBatches: number;
+  /** Parts of batches that a server lost and nobody has any more; each loss is told in the evidence too. */
+  readonly lostBatches: number;
 }
 
 const defaultMostWaiting = 20_000;
@@ -55,8 +55,8 @@ export class FlowAppender {
     const self = randomUUID();
     const kept = (keptBytes ?? defaultKeptBytes) / shards.count;
     this.#tails = Array.from({ length: shards.count }, (_, shard) => {
-      const entries = new AppendedEntries(kept);
-      return new ShardTail({ link, storeName: shardName(shards, shard), self, clock, mostWaiting, entries });
+      const appended = new AppendedBatches(kept);
+      return new ShardTail({ link, storeName: shardName(shards, shard), self, clock, mostWaiting, appended });
     });
   }
 
@@ -65,8 +65,8 @@ export class FlowAppender {
       failure: this.#tails.map(({ failure }) => failure).find((failure) => failure !== undefined),
       appendedFlows: this.#appendedFlows,
       waitingBatches: this.#waiting,
-      repeatedEntries: this.#tails.reduce((sum, { repeatedEntries }) => sum + repeatedEntries, 0),
-      lostEntries: this.#tails.reduce((sum, { lostEntries }) => sum + lostEntries, 0),
+      repeatedBatches: this.#tails.reduce((sum, { repeatedBatches }) => sum + repeatedBatches, 0),
+      lostBatches: this.#tails.reduce((sum, { lostBatches }) => sum + lostBatches, 0),
     };
   }
 
@@ -90,7 +90,7 @@ export class FlowAppender {
     };
     const given = [...parts].map(([shard, part]) => {
       const tail = this.#tails[shard] as ShardTail;
-      const waiting = { entry: { producer, number, text: encodeEntry(part) }, done };
+      const waiting = { batch: { producer, number, text: encodePart(part) }, done };
       tail.append(waiting);
       return { tail, waiting };
     });

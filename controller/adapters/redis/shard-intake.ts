@@ -1,7 +1,7 @@
 import type { Flow, FlowLoss, ObservedTime } from '../../model/flow.ts';
 import type { Clock, FlowBatch, FlowSource, RejectedRecord, SourcePosition, SourcePositions } from '../../ports.ts';
 import { AppliedNumbers } from './applied-numbers.ts';
-import { AddressPeers, decodeEntry, type ShardPart } from './flow-entry.ts';
+import { AddressPeers, decodePart, type ShardPart } from './shard-part.ts';
 import type { RedisLink, StreamEntry } from './redis-link.ts';
 import type { SavedIntake } from './redis-connection-store.ts';
 import { script } from './redis-script.ts';
@@ -180,7 +180,7 @@ export class ShardIntake implements FlowSource, SavedIntake {
   /** Undefined: of another version, or damaged. */
   #part(text: string): ShardPart | undefined {
     try {
-      return decodeEntry(text, this.#addresses);
+      return decodePart(text, this.#addresses);
     } catch {
       return undefined;
     }

@@ -1,12 +1,12 @@
 import { type Problem, problem } from '../../model/problem.ts';
 import type { Clock } from '../../ports.ts';
 import { backoffMs } from '../../reconcile/backoff.ts';
-import type { AppendedEntries, OwnEntry } from './appended-entries.ts';
-import { encodeEntry } from './flow-entry.ts';
+import type { AppendedBatches } from './appended-batches.ts';
+import { encodePart } from './shard-part.ts';
 import type { RedisLink } from './redis-link.ts';
 import { script } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
-import { entryText, waitingFunction } from './shard-stream.ts';
+import { entryText, type StreamBatch, waitingFunction } from './shard-stream.ts';
 import { shardKeys } from './shards.ts';
 
 export interface ShardTailOptions {
@@ -17,13 +17,14 @@ export interface ShardTailOptions {
   readonly self: string;
   readonly clock: Clock;
   readonly mostWaiting: number;
-  readonly entries: AppendedEntries;
+  readonly appended: AppendedBatches;
 }
 
 /**
- * KEYS: intake, how many batches of ours it has got. ARGV: how many those are as far as we know, how many batches may
- * wait, for how long our number is kept; then for each entry how many batches it has, and their text. Answers with `back` and the number when the server has got fewer; `full`; or `appended`, the number, the id of the first entry that
- * waits, the ids of ours.
+ * KEYS: intake, how many batches of ours it has got. ARGV: how many those are as far as we know, how many batches may wait,
+ * for how long our number is kept; then for each entry how many batches it has, and their text. Answers with `back` and the
+ * number when the server has got fewer; `full`; or `appended`, the number, the id of the first entry that waits, the ids of
+ * ours.
  */
 const appendScript = script(`
 ${waitingFunction}
@@ -41,9 +42,9 @@ if #ids > 0 then redis.call('SET', KEYS[2], own, 'PX', ARGV[3]) end
 return {'appended', own, first or ids[1] or '', ids}
 `);
 
-/** An entry that is to be appended. */
+/** A batch that is to be appended. */
 export interface Waiting {
-  readonly entry: OwnEntry;
+  readonly batch: StreamBatch;
   readonly done: (error?: Error) => void;
 }
 
@@ -57,7 +58,7 @@ const fullPauseMs = 100;
 const lookMs = 1_000;
 const numberKeptMs = 24 * 3_600_000;
 
-/** The end of one shard's stream: entries go there one step after the other, in the order in which they come. */
+/** The end of one shard's stream: batches go there one step after the other, in the order in which they come. */
 export class ShardTail {
   readonly #options: ShardTailOptions;
   readonly #keys: readonly [string, string];
@@ -73,9 +74,9 @@ export class ShardTail {
   #ended = false;
   failure: Problem | undefined;
   /** A server lost them, and they were appended again. */
-  repeatedEntries = 0;
+  repeatedBatches = 0;
   /** Nobody has them any more. */
-  lostEntries = 0;
+  lostBatches = 0;
 
   constructor(options: ShardTailOptions) {
     this.#options = options;
@@ -100,7 +101,7 @@ export class ShardTail {
     signal.addEventListener('abort', () => (this.#ended = true), { once: true });
     while (!signal.aborted) {
       await this.#options.clock.sleep(lookMs, signal).catch(() => undefined);
-      if (signal.aborted || this.#isSending || this.#options.entries.size === 0) continue;
+      if (signal.aborted || this.#isSending || this.#options.appended.size === 0) continue;
       await this.#look();
     }
   }
@@ -123,7 +124,7 @@ export class ShardTail {
     for (let failures = 0; this.#queue.length > 0 && !this.#ended; ) {
       this.#sent = this.#next();
       try {
-        const outcome = await this.#step(this.#sent.map(({ entry }) => entry));
+        const outcome = await this.#step(this.#sent.map(({ batch }) => batch));
         failures = 0;
         this.failure = outcome === 'full' ? this.#full() : undefined;
         if (outcome === 'appended') this.#settle();
@@ -145,8 +146,8 @@ export class ShardTail {
   #next(): Waiting[] {
     let bytes = 0;
     let count = 0;
-    for (const { entry } of this.#queue) {
-      bytes += entry.text.length;
+    for (const { batch } of this.#queue) {
+      bytes += batch.text.length;
       if (count > 0 && (count >= mostAtOnce || bytes > mostBytesAtOnce)) break;
       count++;
     }
@@ -166,43 +167,43 @@ export class ShardTail {
   }
 
   /** `back`: the server is at an earlier moment, and what it has lost is in `lost` now. */
-  async #step(entries: readonly OwnEntry[]): Promise<'appended' | 'full' | 'back'> {
-    const { link, mostWaiting, clock, entries: kept } = this.#options;
-    const shared = sharedEntries(entries);
-    const args = shared.flatMap((batches) => [batches.length, entryText(batches)]);
+  async #step(batches: readonly StreamBatch[]): Promise<'appended' | 'full' | 'back'> {
+    const { link, mostWaiting, clock, appended } = this.#options;
+    const entries = sharedEntries(batches);
+    const args = entries.flatMap((shared) => [shared.length, entryText(shared)]);
     const answer = await link.run(appendScript, this.#keys, [this.#own, mostWaiting, numberKeptMs, ...args]);
     const [outcome, own, first, ids = []] = answer as ['appended' | 'full' | 'back', number, string?, string[]?];
     if (outcome === 'back') this.#takeBack(own);
     if (outcome !== 'appended') return outcome;
     // what an earlier try has brought there, and nobody heard of, comes before
-    let count = own - entries.length;
+    let count = own - batches.length;
     this.#own = own;
     const now = clock.now();
-    for (const [i, batches] of shared.entries()) {
-      for (const batch of batches) kept.add(batch, ++count, ids[i] as string, now);
+    for (const [i, shared] of entries.entries()) {
+      for (const batch of shared) appended.add(batch, ++count, ids[i] as string, now);
     }
-    kept.appliedBefore(first === '' ? undefined : first, now);
+    appended.appliedBefore(first === '' ? undefined : first, now);
     return outcome;
   }
 
-  /** The stream has got only `own` of our entries. */
+  /** The stream has got only `own` of our batches. */
   #takeBack(own: number): void {
-    const { entries, gone } = this.#options.entries.takeAfter(own);
-    this.repeatedEntries += entries.length;
-    this.lostEntries += gone;
+    const { batches, gone } = this.#options.appended.takeAfter(own);
+    this.repeatedBatches += batches.length;
+    this.lostBatches += gone;
     this.#own = own;
-    const lost = gone === 0 ? entries : [this.#loss(), ...entries];
+    const lost = gone === 0 ? batches : [this.#loss(), ...batches];
     const done = (error?: Error) => {
-      if (error !== undefined) this.lostEntries++;
+      if (error !== undefined) this.lostBatches++;
     };
-    this.#lost = lost.map((entry) => ({ entry, done }));
+    this.#lost = lost.map((batch) => ({ batch, done }));
   }
 
   /** What is gone may have been of any node. */
-  #loss(): OwnEntry {
+  #loss(): StreamBatch {
     const { self, clock } = this.#options;
     const loss = { timeMs: clock.now(), source: 'nanoseg', node: '', events: undefined, kind: 'lost' } as const;
-    return { producer: `receiver ${self}`, number: ++this.#losses, text: encodeEntry({ flows: [], losses: [loss] }) };
+    return { producer: `receiver ${self}`, number: ++this.#losses, text: encodePart({ flows: [], losses: [loss] }) };
   }
 
   #full(): Problem {
@@ -222,8 +223,8 @@ export class ShardTail {
 }
 
 /** In their order. */
-function sharedEntries(batches: readonly OwnEntry[]): OwnEntry[][] {
-  const entries: OwnEntry[][] = [];
+function sharedEntries(batches: readonly StreamBatch[]): StreamBatch[][] {
+  const entries: StreamBatch[][] = [];
   let length = entryLength;
   for (const batch of batches) {
     length += batch.text.length;

@@ -36,7 +36,7 @@ export function shardName({ name }: Shards, shard: number): string {
 export interface ShardKeys {
   /** A stream: batches that are not applied yet. */
   readonly intake: string;
-  /** A hash: how many entries the stream has got, and in which history of the server. */
+  /** With the name of a process after it: how many batches of that one the stream has got. */
   readonly tail: string;
 }
 

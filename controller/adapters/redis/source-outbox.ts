@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { problem } from '../../model/problem.ts';
 import type { SourcePosition } from '../../ports.ts';
 import type { AppendedBatch } from './flow-appender.ts';
-import { decodeEntry, encodeEntry, type ShardPart } from './flow-entry.ts';
+import { decodePart, encodePart, type ShardPart } from './shard-part.ts';
 import type { RedisLink } from './redis-link.ts';
 import { script } from './redis-script.ts';
 import { RedisStoreError } from './redis-store-error.ts';
@@ -107,7 +107,7 @@ export class SourceOutbox {
       producer: this.#producer,
       number,
       position: position ?? this.#position ?? '',
-      batch: encodeEntry(part),
+      batch: encodePart(part),
     }).flat();
     if (!(await this.#write(fields)) && !((await this.#isOurs()) && (await this.#write(fields)))) return undefined;
     this.#number = number;
@@ -145,7 +145,7 @@ export class SourceOutbox {
 
   #decoded(text: string): ShardPart {
     try {
-      return decodeEntry(text);
+      return decodePart(text);
     } catch (error) {
       const message = `what ${this.#options.source} delivered last cannot be read: ${String(error)}`;
       throw new RedisStoreError(problem('EvidenceUnreadable', message, this.#options.link.name), { retryable: false });

@@ -148,9 +148,9 @@ redisTest(
     await untilTrue(async () => (await waiting(replica.admin, shards)) === 0, 'everything was counted', 60_000);
     await running.end();
 
-    t.true(appenders.reduce((sum, { health }) => sum + health.repeatedEntries, 0) > 0, 'the replica lacked something');
+    t.true(appenders.reduce((sum, { health }) => sum + health.repeatedBatches, 0) > 0, 'the replica lacked something');
     t.is(
-      appenders.reduce((sum, { health }) => sum + health.lostEntries, 0),
+      appenders.reduce((sum, { health }) => sum + health.lostBatches, 0),
       0,
     );
     const graph = await storedGraph(link, shards);

@@ -313,7 +313,7 @@ redisTest('what a server loses before it was counted is appended again', async (
   await eventually(() => working.flows === 1_000, 'everything was appended again');
   await drained();
   await working.stop();
-  t.is(appender.health.lostEntries, 0);
+  t.is(appender.health.lostBatches, 0);
   t.is(text(await storedGraph(link, shards)), text(countedOnce(cluster, all)));
 });
 
@@ -327,7 +327,7 @@ redisTest('what a server loses, and nobody has any more, is said to be lost of e
   }
   await own.admin.flushall();
   const working = await worker();
-  await eventually(() => appender.health.lostEntries > 0 && working.flows > 0, 'the rest was appended again');
+  await eventually(() => appender.health.lostBatches > 0 && working.flows > 0, 'the rest was appended again');
   await drained();
   await working.stop();
   const graph = await storedGraph(link, shards);

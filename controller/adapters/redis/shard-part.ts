@@ -14,7 +14,7 @@ export interface ShardPart {
   readonly observed?: readonly ObservedTime[];
 }
 
-/** As they stand in an entry, by position: only append. */
+/** As they stand in a text, by position: only append. */
 const verdicts: readonly FlowVerdict[] = ['allowed', 'denied', 'audited', 'none'];
 const answers = [undefined, false, true] as const;
 /** Directed, then answered, then verdict. */
@@ -27,11 +27,11 @@ const verdictUnit = answerUnit * answers.length;
  */
 const flowNumbers = 12;
 
-type StoredPeer = string | Partial<FlowPeer>;
+/** One that only has an address is the address, of IPv4 as a number. */
+type StoredPeer = number | string | Partial<FlowPeer>;
 type RareParts = Pick<Flow, 'addressed' | 'translatedClient' | 'serverNode'>;
 
-type Entry = readonly [
-  /** One that only has an address is the address. */
+type StoredPart = readonly [
   peers: readonly StoredPeer[],
   nodes: readonly string[],
   firstMs: number,
@@ -44,12 +44,12 @@ type Entry = readonly [
 ];
 
 /** JSON with everything that many flows share told once: most of what a worker does is to read it. */
-export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string {
+export function encodePart({ flows, losses, observed = [] }: ShardPart): string {
   const peers = new Peers();
-  const nodes = new Texts();
+  const nodes = new Distinct<string>();
   const firstMs = flows[0]?.timeMs ?? 0;
   const numbers: number[] = [];
-  const rare: Entry[4][number][] = [];
+  const rare: StoredPart[4][number][] = [];
   for (let i = 0, at = 0; i < flows.length; i++, at += flowNumbers) {
     const flow = flows[i] as Flow;
     const { timeMs } = flow;
@@ -72,18 +72,18 @@ export function encodeEntry({ flows, losses, observed = [] }: ShardPart): string
     if (addressed === undefined && translatedClient === undefined && serverNode === undefined) continue;
     rare.push([i, { addressed, ...(translatedClient && { translatedClient }), ...(serverNode && { serverNode }) }]);
   }
-  const told: Entry = [peers.stored, nodes.all, firstMs, numbers, rare, losses];
+  const told: StoredPart = [peers.stored, nodes.all, firstMs, numbers, rare, losses];
   // in one piece: what is put together is kept in its pieces
   return JSON.stringify(observed.length === 0 ? told : [...told, observed]);
 }
 
 /**
- * Throws SyntaxError or TypeError for what `encodeEntry` did not write. `addresses`: peers that only have an address, by it;
- * who reads many entries keeps it.
+ * Throws SyntaxError or TypeError for what `encodePart` did not write. `addresses`: peers that only have an address, by it;
+ * who reads many keeps it.
  */
-export function decodeEntry(text: string, addresses: AddressPeers = new AddressPeers()): ShardPart {
-  const [stored, nodes, firstMs, numbers, rare, losses, observed] = JSON.parse(text) as Entry;
-  const peers = stored.map((peer) => (typeof peer === 'string' ? addresses.of(peer) : wholePeer(peer)));
+export function decodePart(text: string, addresses: AddressPeers = new AddressPeers()): ShardPart {
+  const [stored, nodes, firstMs, numbers, rare, losses, observed] = JSON.parse(text) as StoredPart;
+  const peers = stored.map((peer) => (typeof peer === 'object' ? wholePeer(peer) : addresses.of(peer)));
   const flows: Flow[] = [];
   for (let at = 0; at < numbers.length; at += flowNumbers) flows.push(flowAt(numbers, at, firstMs, peers, nodes));
   for (const [position, parts] of rare) flows[position] = { ...(flows[position] as Flow), ...parts };
@@ -131,14 +131,14 @@ function flowAt(
 
 /** Peers that are known by their address alone, each once while there is room: nearly all of many sources are. */
 export class AddressPeers {
-  readonly #known = new Map<string, FlowPeer>();
+  readonly #known = new Map<number | string, FlowPeer>();
 
-  of(ip: string): FlowPeer {
-    const known = this.#known.get(ip);
+  of(address: number | string): FlowPeer {
+    const known = this.#known.get(address);
     if (known !== undefined) return known;
     if (this.#known.size >= mostAddresses) this.#known.clear();
-    const peer = wholePeer({ ip });
-    this.#known.set(ip, peer);
+    const peer = wholePeer({ ip: typeof address === 'number' ? ipv4Text(address) : address });
+    this.#known.set(address, peer);
     return peer;
   }
 }
@@ -161,19 +161,19 @@ function wholePeer(peer: Partial<FlowPeer>): FlowPeer {
   };
 }
 
-/** Up to so many are found by looking at each of them: an entry has but a few, and a table for them takes longer to make. */
+/** Up to so many are found by looking at each of them: a part has but a few, and a table for them takes longer to make. */
 const fewTexts = 24;
 
-/** Texts, each once, by position. */
-class Texts {
-  readonly all: string[] = [];
-  #positions: Map<string, number> | undefined;
+/** Values, each once, by position. */
+class Distinct<Value extends number | string> {
+  readonly all: Value[] = [];
+  #positions: Map<Value, number> | undefined;
 
-  position(text: string): number {
-    const known = this.#positions === undefined ? this.all.indexOf(text) : (this.#positions.get(text) ?? -1);
+  position(value: Value): number {
+    const known = this.#positions === undefined ? this.all.indexOf(value) : (this.#positions.get(value) ?? -1);
     if (known >= 0) return known;
-    const position = this.all.push(text) - 1;
-    if (this.#positions !== undefined) this.#positions.set(text, position);
+    const position = this.all.push(value) - 1;
+    if (this.#positions !== undefined) this.#positions.set(value, position);
     else if (position >= fewTexts) this.#positions = new Map(this.all.map((each, i) => [each, i]));
     return position;
   }
@@ -181,16 +181,45 @@ class Texts {
 
 /** Peers, each once, by position. */
 class Peers {
-  readonly #texts = new Texts();
+  readonly #keys = new Distinct<number | string>();
   readonly stored: StoredPeer[] = [];
 
   position(peer: FlowPeer): number {
     const { ip } = peer;
-    const isAddress = ip !== undefined && !ip.startsWith(namedMark) && !isNamed(peer);
-    const position = this.#texts.position(isAddress ? ip : JSON.stringify(peer));
-    if (position === this.stored.length) this.stored.push(isAddress ? ip : peer);
+    const isAddress = ip !== undefined && !isNamed(peer) && !ip.startsWith(namedMark);
+    if (!isAddress) return this.#position(JSON.stringify(peer), peer);
+    const address = ipv4Number(ip) ?? ip;
+    return this.#position(address, address);
+  }
+
+  #position(key: number | string, stored: StoredPeer): number {
+    const position = this.#keys.position(key);
+    if (position === this.stored.length) this.stored.push(stored);
     return position;
   }
+}
+
+/** Undefined: no address of IPv4, or not in its shortest spelling. */
+function ipv4Number(ip: string): number | undefined {
+  let address = 0;
+  let part = -1;
+  let parts = 0;
+  for (let i = 0; i <= ip.length; i++) {
+    const code = i === ip.length ? dot : ip.charCodeAt(i);
+    if (code === dot) {
+      if (part < 0 || part > 255 || ++parts > 4) return undefined;
+      address = address * 256 + part;
+      part = -1;
+    } else if (code >= zero && code <= nine && part !== 0) part = Math.max(part, 0) * 10 + code - zero;
+    else return undefined;
+  }
+  return parts === 4 ? address : undefined;
+}
+
+const [dot, zero, nine] = [46, 48, 57];
+
+function ipv4Text(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 }
 
 /** No address begins like the text of a peer that has more than one. */

@@ -1,13 +1,8 @@
-/** An entry of a stream as we appended it. */
-export interface OwnEntry {
-  readonly producer: string;
-  readonly number: number;
-  readonly text: string;
-}
+import type { StreamBatch } from './shard-stream.ts';
 
 interface Kept {
-  readonly entry: OwnEntry;
-  /** How many entries of ours the stream had got with it. */
+  readonly batch: StreamBatch;
+  /** How many batches of ours the stream had got with it. */
   readonly count: number;
   readonly id: string;
   readonly appendedMs: number;
@@ -17,11 +12,11 @@ interface Kept {
 const replicatedMs = 10_000;
 
 /**
- * Entries of ours in one stream that wait there, or did until a moment ago, so that they can be appended again when the
+ * Batches of ours in one stream that wait there, or did until a moment ago, so that they can be appended again when the
  * server has lost them: with what was applied lately, for the worker may be lost too. Bounded: what does not fit is let go of,
  * the oldest first.
  */
-export class AppendedEntries {
+export class AppendedBatches {
   readonly #mostBytes: number;
   #kept: Kept[] = [];
   /** So many at its beginning are let go of already: to move all others with each of them takes longer than to append them. */
@@ -38,9 +33,9 @@ export class AppendedEntries {
     return this.#kept.length - this.#done;
   }
 
-  add(entry: OwnEntry, count: number, id: string, appendedMs: number): void {
-    this.#kept.push({ entry, count, id, appendedMs });
-    this.#bytes += entry.text.length;
+  add(batch: StreamBatch, count: number, id: string, appendedMs: number): void {
+    this.#kept.push({ batch, count, id, appendedMs });
+    this.#bytes += batch.text.length;
     while (this.#bytes > this.#mostBytes) this.#gone = this.#letGo().count;
   }
 
@@ -51,21 +46,21 @@ export class AppendedEntries {
     while (this.size > 0 && !isNeeded(this.#kept[this.#done] as Kept)) this.#letGo();
   }
 
-  /** The stream has only the first `count` entries of ours: takes out all later ones, and how many are nowhere any more. */
-  takeAfter(count: number): { readonly entries: readonly OwnEntry[]; readonly gone: number } {
+  /** The stream has only the first `count` batches of ours: takes out all later ones, and how many are nowhere any more. */
+  takeAfter(count: number): { readonly batches: readonly StreamBatch[]; readonly gone: number } {
     const all = this.#kept.slice(this.#done);
     const lost = all.filter((kept) => kept.count > count);
     this.#kept = all.filter((kept) => kept.count <= count);
     this.#done = 0;
-    this.#bytes = this.#kept.reduce((sum, { entry }) => sum + entry.text.length, 0);
+    this.#bytes = this.#kept.reduce((sum, { batch }) => sum + batch.text.length, 0);
     const gone = Math.max(0, this.#gone - count);
     this.#gone = Math.min(this.#gone, count);
-    return { entries: lost.map(({ entry }) => entry), gone };
+    return { batches: lost.map(({ batch }) => batch), gone };
   }
 
   #letGo(): Kept {
     const oldest = this.#kept[this.#done++] as Kept;
-    this.#bytes -= oldest.entry.text.length;
+    this.#bytes -= oldest.batch.text.length;
     if (this.#done * 8 > this.#kept.length) {
       this.#kept = this.#kept.slice(this.#done);
       this.#done = 0;
