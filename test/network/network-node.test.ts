@@ -51,10 +51,11 @@ networkTest('what a killed test left is removed by the next', async (t) => {
   const { namespace, pids } = JSON.parse(text.toString()) as { namespace: string; pids: number[] };
   const running = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
   t.deepEqual(running(), pids);
+  // asked before it is killed: from then on a node of a test beside this one may be the next
+  t.true(existsSync(`/run/netns/${namespace}`));
   child.kill('SIGKILL');
   await once(child, 'exit');
   await eventually(() => running().length === 0, 'its processes are gone');
-  t.true(existsSync(`/run/netns/${namespace}`));
   const node = await NetworkNode.start(plan);
   t.teardown(() => node.stop());
   t.false(existsSync(`/run/netns/${namespace}`));
