@@ -1,5 +1,5 @@
 import { ClusterError } from '../model/cluster-error.ts';
-import type { ObjectRef } from '../model/kubernetes-object.ts';
+import type { KubernetesObject, ObjectRef } from '../model/kubernetes-object.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { Revision } from '../model/policy-proposal.ts';
 import { type Problem, problem } from '../model/problem.ts';
@@ -30,6 +30,9 @@ export interface PolicyWriter {
     revision: Revision,
   ) => string | undefined;
 }
+
+/** With what only the server sets. */
+type StoredPolicy = NetworkPolicy & KubernetesObject;
 
 /** Whether a stored policy says that it belongs to a proposal of its namespace. */
 export function belongsTo({ metadata }: NetworkPolicy, proposal: string): boolean {
@@ -177,10 +180,12 @@ async function write(policy: NetworkPolicy, isNew: boolean, writer: PolicyWriter
   const { namespace, name } = policy.metadata;
   return orRefusal(policy, writer, async () => {
     assertMayWrite();
-    await store.applyPolicy(policy, { dryRun: false, force: isForced(isNew) });
-    const stored = await store.get<NetworkPolicy>({ kind: 'NetworkPolicy', namespace, name });
-    if (stored !== undefined && same(stored, policy)) return undefined;
-    if (isNew) await store.remove({ kind: 'NetworkPolicy', namespace, name });
+    const answer: StoredPolicy = await store.applyPolicy(policy, { dryRun: false, force: isForced(isNew) });
+    const stored = await store.get<StoredPolicy>({ kind: 'NetworkPolicy', namespace, name });
+    // what somebody changed since is drift, to be put right, and no reason to take away what was approved
+    const isChangedSince = stored?.metadata.resourceVersion !== answer.metadata.resourceVersion;
+    if (same(stored === undefined || isChangedSince ? answer : stored, policy)) return undefined;
+    if (isNew) await store.remove({ kind: 'NetworkPolicy', namespace, name }, answer.metadata.uid);
     return storedDiffers(policy);
   });
 }

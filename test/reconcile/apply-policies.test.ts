@@ -2,8 +2,9 @@ import test, { type ExecutionContext } from 'ava';
 import type { KubernetesObject } from '../../controller/model/kubernetes-object.ts';
 import type { NetworkPolicy } from '../../controller/model/network-policy.ts';
 import { samePolicySpec } from '../../controller/policy/canonical-policy.ts';
+import type { ObjectStore } from '../../controller/ports.ts';
 import { readPolicyText } from '../../controller/loop/policy-text.ts';
-import { type PolicyWriter, putInForce, tryPolicies } from '../../controller/reconcile/apply-policies.ts';
+import { driftOf, type PolicyWriter, putInForce, tryPolicies } from '../../controller/reconcile/apply-policies.ts';
 import { digestOf, policyText, revisionOf } from '../support/proposals.ts';
 import { workspaceOf } from '../support/workspace.ts';
 
@@ -64,4 +65,42 @@ test('where one policy of several is refused none is written', async (t) => {
   const before = await versions(writer);
   t.like(await tryPolicies(revisionOf(1, digestOf('a'), two), proposal, writer), { code: 'PolicyNameTaken' });
   t.deepEqual(await versions(writer), before);
+});
+
+/** A store in which somebody does something right after each policy was written. */
+function meddledWith(store: ObjectStore, meddle: (policy: NetworkPolicy) => Promise<unknown>): ObjectStore {
+  const applyPolicy: ObjectStore['applyPolicy'] = async (policy, options) => {
+    const answer = await store.applyPolicy(policy, options);
+    if (!options.dryRun) await meddle(policy);
+    return answer;
+  };
+  return new Proxy(store, {
+    get: (target, key) => {
+      if (key === 'applyPolicy') return applyPolicy;
+      const member: unknown = Reflect.get(target, key);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
+
+test('a new policy that somebody edits or deletes at once is not taken away, and is drift', async (t) => {
+  for (const deed of ['edited', 'deleted'] as const) {
+    const writer = await writerFor(t);
+    const { store } = writer;
+    const wanted = revisionOf(1, digestOf('a'), policyText('shop', 'cart', 'web'));
+    const change = await tryPolicies(wanted, proposal, writer);
+    if ('code' in change) return t.fail(change.message);
+    const meddled = meddledWith(store, (policy) =>
+      deed === 'edited'
+        ? store.applyPolicy({ ...policy, spec: { ...policy.spec, ingress: [{}] } }, { dryRun: false, force: true })
+        : store.remove({ kind: 'NetworkPolicy', namespace: 'shop', name: policy.metadata.name }),
+    );
+    t.is(await putInForce(change, { ...writer, store: meddled }), undefined);
+    const stored = await store.list<NetworkPolicy & KubernetesObject>('NetworkPolicy', 'shop');
+    t.is(stored.length, deed === 'edited' ? 1 : 0);
+    t.deepEqual(
+      driftOf(wanted, proposal, stored, writer).map(({ message }) => message),
+      [`NetworkPolicy nanoseg-cart was ${deed}`],
+    );
+  }
 });
